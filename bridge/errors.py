@@ -1,0 +1,55 @@
+"""Every error the bridge raises on purpose. Each message says what was wrong and, where there is one, the next step."""
+
+from __future__ import annotations
+
+
+class BridgeError(Exception):
+    """Base of all errors of the bridge."""
+
+
+class SettingsError(BridgeError):
+    """One or more settings are wrong.
+
+    Attributes:
+        problems: one line a setting: its variable's name, what was expected, what was found (secrets masked).
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep all the problems, so that one start names them all."""
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class UnknownTimeframeError(BridgeError):
+    """A timeframe that is none of the nine."""
+
+
+class InvalidTopicError(BridgeError):
+    """A member of the desired set that is no topic of the exchange."""
+
+
+class ProtocolError(BridgeError):
+    """A reply of the exchange that is not what its protocol promises."""
+
+
+class RestError(BridgeError):
+    """The exchange answered a REST call with an error.
+
+    Attributes:
+        status: the HTTP status, or 0 when no answer came at all.
+        code: the exchange's own code, or 0 when it gave none.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, code: int = 0) -> None:
+        """Keep the codes beside the text."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class StoreError(BridgeError):
+    """Redis cannot be reached, refuses us, or holds something that is not ours."""
+
+
+class AddressInUseError(BridgeError):
+    """An address we were told to listen on is taken."""

@@ -1,0 +1,113 @@
+"""BitMart's numbers and words, and ours. What isn't listed becomes `unknown`; the raw code rides in the record."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from bridge.records import MarginMode, OrderEvent, OrderType, PositionMode, PositionSide, Side, Status
+
+# docs: the order channel's `action`
+EVENTS: Final = {
+    1: OrderEvent.TRADE,
+    2: OrderEvent.SUBMITTED,
+    3: OrderEvent.CANCELED,
+    4: OrderEvent.LIQUIDATION_CANCELED,
+    5: OrderEvent.ADL_CANCELED,
+    6: OrderEvent.PARTIAL_LIQUIDATION,
+    7: OrderEvent.BANKRUPTCY,
+    8: OrderEvent.ADL_PASSIVE,
+    9: OrderEvent.ADL_ACTIVE,
+}
+
+# docs: `side` in hedge mode is buy_open_long, buy_close_short, sell_close_long, sell_open_short; in one-way mode buy,
+# buy reduce-only, sell reduce-only, sell. Way and reduce-only are the same in both.
+SIDES: Final = {1: Side.BUY, 2: Side.BUY, 3: Side.SELL, 4: Side.SELL}
+REDUCE_ONLY: Final = {1: "0", 2: "1", 3: "1", 4: "0"}
+HEDGE_POSITIONS: Final = {1: PositionSide.LONG, 2: PositionSide.SHORT, 3: PositionSide.LONG, 4: PositionSide.SHORT}
+
+# The union of the socket's and REST's words (docs): plan_order and planorder, trailing_order and trailing are the same.
+ORDER_TYPES: Final = {
+    "limit": OrderType.LIMIT,
+    "market": OrderType.MARKET,
+    "plan_order": OrderType.PLAN,
+    "planorder": OrderType.PLAN,
+    "trailing_order": OrderType.TRAILING,
+    "trailing": OrderType.TRAILING,
+    "take_profit": OrderType.TAKE_PROFIT,
+    "stop_loss": OrderType.STOP_LOSS,
+    "liquidate": OrderType.LIQUIDATION,
+    "bankruptcy": OrderType.BANKRUPTCY,
+    "adl": OrderType.ADL,
+}
+
+# Orders say the word, positions the number (wire).
+MARGIN_MODES: Final[dict[str | int, MarginMode]] = {
+    "isolated": MarginMode.ISOLATED,
+    "cross": MarginMode.CROSS,
+    1: MarginMode.ISOLATED,
+    2: MarginMode.CROSS,
+    "": MarginMode.ABSENT,
+    0: MarginMode.ABSENT,
+}
+POSITION_MODES: Final = {
+    "hedge_mode": PositionMode.HEDGE,
+    "one_way_mode": PositionMode.ONE_WAY,
+    "": PositionMode.ABSENT,
+}
+POSITION_TYPES: Final = {1: PositionSide.LONG, 2: PositionSide.SHORT}
+
+_ACCEPTED, _OPEN, _FINISHED = 1, 2, 4
+
+
+def status_of(state: int, size: str, filled: str) -> Status:
+    """Tell how far an order has come, from its `state` and sizes; `action` is no help, it marks partial fills as deals.
+
+    State 1 is seen on the wire for market orders just submitted, 2 is open, 4 is finished (docs). An order whose whole
+    size has been dealt is filled, whatever its state says yet.
+
+    Raises:
+        ValueError: a size is no decimal number.
+    """
+    dealt, whole = decimal(filled or "0"), decimal(size or "0")
+    if 0 < whole <= dealt:
+        return Status.FILLED
+    if state == _FINISHED:
+        return Status.CANCELED
+    if state == _OPEN:
+        return Status.PARTIALLY_FILLED if dealt else Status.OPEN
+    return Status.ACCEPTED if state == _ACCEPTED else Status.UNKNOWN
+
+
+def position_side(side: int, mode: PositionMode) -> PositionSide:
+    """Tell which position an order is about; without the account's mode that cannot be known, and is left empty."""
+    if mode is PositionMode.HEDGE:
+        return HEDGE_POSITIONS.get(side, PositionSide.UNKNOWN)
+    return PositionSide.BOTH if mode is PositionMode.ONE_WAY else PositionSide.ABSENT
+
+
+def decimal(text: str) -> Decimal:
+    """Read a decimal number.
+
+    Raises:
+        ValueError: `text` is none, or is infinite.
+    """
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        raise ValueError(f"{text[:20]!r} is no decimal number") from None
+    if not number.is_finite():
+        raise ValueError(f"{text[:20]!r} is no finite number")
+    return number
+
+
+def cost(fee: str) -> str:
+    """Turn the socket's fee, negative for a cost (docs), into ours, positive for a cost, digit for digit."""
+    if not fee or not fee.strip("0."):
+        return fee
+    return fee[1:] if fee.startswith("-") else f"-{fee}"
+
+
+def present(text: str) -> str:
+    """Return `text`, or the empty string for the `-` that stands for absent in order frames (docs)."""
+    return "" if text == "-" else text

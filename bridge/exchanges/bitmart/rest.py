@@ -1,0 +1,60 @@
+"""BitMart's REST calls: what to ask for and how to read the answers.
+
+A success is HTTP 200 *and* `code` 1000; errors of the contract service say `message`, the gateway's `msg` (wire).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import msgspec
+
+from bridge.errors import RestError
+from bridge.exchanges.base import Call, Contract, ServerTime
+from bridge.exchanges.bitmart.wire import ContractsBody, Reply, TimeBody
+
+T = TypeVar("T")
+
+OK: Final = 1000
+CLOCK_RATE: Final = "x-simulator-clock-rate"
+_read_reply: Final = msgspec.json.Decoder(Reply).decode
+
+
+def time_call() -> Call[ServerTime]:
+    """`/system/time`: documented for the spot host, called on the futures host by others' clients."""
+    return Call("/system/time", _time)
+
+
+def contracts_call() -> Call[list[Contract]]:
+    """`/contract/public/details`: every contract ever listed, about 1 MB (wire 2026-09)."""
+    return Call("/contract/public/details", _contracts)
+
+
+def _time(status: int, headers: Mapping[str, str], body: bytes) -> ServerTime:
+    said = _data(status, body, TimeBody)
+    try:
+        rate = float(headers.get(CLOCK_RATE, "1"))
+    except ValueError:
+        rate = 1.0
+    return ServerTime(said.server_time, rate)
+
+
+def _contracts(status: int, _headers: Mapping[str, str], body: bytes) -> list[Contract]:
+    rows = _data(status, body, ContractsBody).symbols
+    return [Contract(row.symbol, trading=row.status == "Trading") for row in rows]
+
+
+def _data(status: int, body: bytes, shape: type[T]) -> T:
+    try:
+        reply = _read_reply(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        start = ascii(body[:80].decode(errors="replace"))
+        raise RestError(f"HTTP {status} with a body that is not BitMart's: {start}", status=status) from None
+    code = int(reply.code) if str(reply.code).isdecimal() else 0
+    if status != 200 or code != OK:  # noqa: PLR2004 - HTTP's own number
+        raise RestError(f"HTTP {status}, code {code}: {reply.message or reply.msg}", status=status, code=code)
+    try:
+        return msgspec.json.decode(reply.data, type=shape)
+    except msgspec.DecodeError as wrong:
+        raise RestError(f"HTTP {status} with unexpected data: {wrong}", status=status, code=code) from None

@@ -1,0 +1,162 @@
+"""Every setting: name, default, range and meaning in one table; read from the environment and `.env`, checked at start.
+
+The only module that looks at the environment. A variable's name is its attribute's in capitals; an empty value counts
+as unset, because compose files and unit files pass empty values on for what a user left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from bridge.errors import SettingsError
+from bridge.values import Secret, choice, matching, seconds, secret, uri, whole
+
+_HOST_PORT = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}"
+_LONGEST_S = 86_400
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """All settings, typed and within their ranges. Durations are seconds unless the name says otherwise."""
+
+    bitmart_public_ws_uri: str = uri(
+        "wss://openapi-ws-v2.bitmart.com/api?protocol=1.1", ("ws", "wss"), "BitMart's public socket"
+    )
+    bitmart_private_ws_uri: str = uri(
+        "wss://openapi-ws-v2.bitmart.com/user?protocol=1.1",
+        ("ws", "wss"),
+        "BitMart's private socket, opened only with credentials",
+    )
+    bitmart_rest_uri: str = uri("https://api-cloud-v2.bitmart.com", ("http", "https"), "BitMart's REST API")
+    bitmart_api_key: Secret = secret("API key; key, secret and memo: all three or none")
+    bitmart_api_secret: Secret = secret("API secret")
+    bitmart_api_memo: Secret = secret("API memo")
+    bitmart_account: str = matching(
+        "main", r"[A-Za-z0-9_.-]{1,32}", "the account's name in the keys of orders, fills and positions"
+    )
+
+    ctrl_addr: str = matching(
+        "0.0.0.0:8089",  # the default of the worker this replaces; without a token only this machine is answered
+        _HOST_PORT,
+        "host:port of the control API; without CTRL_TOKEN it answers this machine only",
+    )
+    ctrl_token: Secret = secret("bearer token that callers of the control API must show")
+
+    redis_url: Secret = secret("redis://, rediss:// or unix:// URL of Redis or Valkey; unset: a server of our own")
+    bridge_prefix: str = matching("bitmart", r"[A-Za-z0-9_.:-]{1,64}", "what every key in Redis begins with")
+    data_dir: str = matching(
+        "", r"[^\0]*", "where our own server keeps its data; unset: bitmart-bridge in the user's data directory"
+    )
+    embedded_port: int = whole(6390, 1, 65_535, "loopback port of our own server, if it is free")
+    embedded_memory_mb: int = whole(1024, 16, 1_048_576, "memory limit of our own server in MiB")
+
+    subscribe_batch: int = whole(20, 1, 100, "topics in one subscribe frame, which also stays under 2,000 bytes")
+    subscribe_delay_ms: int = whole(200, 0, 60_000, "pause between two such frames in ms")
+    ping_interval_s: float = seconds(15, 0.1, 60, "time between our pings")
+    pong_timeout_s: float = seconds(10, 0.1, 60, "a ping unanswered for this long replaces the connection")
+    connect_timeout_s: float = seconds(10, 0.1, 120, "longest wait for a connection, and for the answer to a login")
+    ack_timeout_s: float = seconds(10, 0.1, 300, "a subscription unanswered for this long is sent again")
+    reconnect_delay_s: float = seconds(5, 0.01, 300, "ceiling of the first wait before reconnecting")
+    reconnect_max_s: float = seconds(60, 0.01, 3600, "ceiling of every later wait before reconnecting")
+    login_retry_s: float = seconds(300, 0.1, _LONGEST_S, "wait after BitMart refused the credentials")
+    rejected_retry_s: float = seconds(
+        300, 0.1, _LONGEST_S, "a topic that BitMart refused is asked for again after this"
+    )
+    close_grace_s: float = seconds(
+        5, 0, 60, "how long after its end a candle's last state is waited for, exchange time"
+    )
+    contracts_refresh_s: float = seconds(300, 0.1, _LONGEST_S, "how often the list of contracts is read for a wildcard")
+
+    reconcile_interval_s: float = seconds(5, 0.05, 300, "full pass over the desired set, nudged or not")
+    heartbeat_interval_s: float = seconds(1, 0.05, 60, "time between an ingester's heartbeats")
+    member_lifetime_s: float = seconds(5, 0.5, 300, "an ingester silent for this long counts as gone")
+    ingester_id: str = matching(
+        "", r"[A-Za-z0-9_.-]{0,64}", "this ingester's name; unset: host name, process id and a random part"
+    )
+
+    buffer_entries: int = whole(200_000, 1_000, 10_000_000, "entries held while Redis is away")
+    flush_entries: int = whole(500, 1, 10_000, "most entries in one flush")
+    redis_timeout_s: float = seconds(10, 0.1, 120, "a flush unanswered for this long is sent again on a new connection")
+    cap_klines: int = whole(200, 10, 10_000_000, "entries kept in each live kline stream")
+    cap_orders: int = whole(100_000, 100, 10_000_000, "entries kept in the orders stream")
+    cap_fills: int = whole(100_000, 100, 10_000_000, "entries kept in the fills stream")
+    cap_positions: int = whole(10_000, 100, 10_000_000, "entries kept in the positions stream")
+    cap_events: int = whole(10_000, 100, 10_000_000, "entries kept in the events stream")
+
+    log_level: str = choice("info", ("debug", "info", "warning", "error"), "least important log line shown")
+    log_format: str = choice("text", ("text", "json"), "log lines for people, or one JSON object each")
+
+    @property
+    def has_credentials(self) -> bool:
+        """Tell whether key, secret and memo are set."""
+        return bool(self.bitmart_api_key)
+
+    @property
+    def data_path(self) -> Path:
+        """The directory of our own server's data."""
+        if self.data_dir:
+            return Path(self.data_dir).expanduser()
+        return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "bitmart-bridge"
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+    """Read all settings; a variable of the environment wins over the same in the `.env` file.
+
+    Args:
+        environ: the environment; by default the process's own.
+        dotenv: the file to read besides; `None` reads none, and a missing file is no error.
+
+    Raises:
+        SettingsError: at least one setting is wrong; all of them are named.
+    """
+    given = {name: value or "" for name, value in dotenv_values(dotenv).items()} if dotenv else {}
+    given |= os.environ if environ is None else environ
+    problems: list[str] = []
+    values = {}
+    for row in fields(Settings):
+        text = given.get(row.name.upper(), "").strip()
+        if text:
+            try:
+                values[row.name] = row.metadata["read"](text)
+            except ValueError as wrong:
+                problems.append(f"{row.name.upper()}: {wrong}")
+    settings = Settings(**values)
+    problems += _contradictions(settings)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    found = []
+    credentials = (settings.bitmart_api_key, settings.bitmart_api_secret, settings.bitmart_api_memo)
+    if any(credentials) and not all(credentials):
+        found.append("BITMART_API_KEY, BITMART_API_SECRET, BITMART_API_MEMO: expected all three or none of them")
+    if settings.reconnect_max_s < settings.reconnect_delay_s:
+        found.append("RECONNECT_MAX_S: expected at least RECONNECT_DELAY_S")
+    if settings.member_lifetime_s < 2 * settings.heartbeat_interval_s:
+        found.append("MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S")
+    if int(settings.ctrl_addr.rpartition(":")[2]) > 65_535:  # noqa: PLR2004 - the greatest port
+        found.append("CTRL_ADDR: expected a port of at most 65535")
+    if settings.redis_url and not settings.redis_url.reveal().startswith(("redis://", "rediss://", "unix://")):
+        found.append("REDIS_URL: expected a URL that begins with redis://, rediss:// or unix://")
+    return found
+
+
+def effective(settings: Settings) -> dict[str, str]:
+    """Return each variable's name and its value in force, secrets masked."""
+    return {row.name.upper(): str(getattr(settings, row.name)) for row in fields(Settings)}
+
+
+def example() -> str:
+    """Return the text of `.env.example`: every variable with its meaning, range and default, all commented out."""
+    lines = ["# Copy to .env and set what you need. Every line shows the default; an empty value counts as unset.", ""]
+    for row in fields(Settings):
+        default = "" if isinstance(row.default, Secret) else row.default
+        lines += [f"# {row.metadata['meaning']} ({row.metadata['expected']})", f"#{row.name.upper()}={default}", ""]
+    return "\n".join(lines)

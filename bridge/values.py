@@ -1,0 +1,108 @@
+"""The kinds of value a setting can have: how each is read from text, and what to expect when it can't be.
+
+Each function returns one row's field for the settings table: its default, its reader, its range in words, its meaning.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class Secret:
+    """A text that shows itself only when asked by `reveal`: never in a repr, a log line, a format or an error."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        """Hide `text`."""
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any text."""
+        return bool(self._text)
+
+    def __repr__(self) -> str:
+        """Return a mask that gives away neither the text nor its length."""
+        return "********" if self._text else ""
+
+
+def _row(default: object, read: Callable[[str], object], expected: str, meaning: str) -> Any:  # noqa: ANN401 - as field()
+    return field(default=default, metadata={"read": read, "expected": expected, "meaning": meaning})
+
+
+def whole(default: int, least: int, most: int, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
+    """A whole number from `least` to `most`."""
+    expected = f"a whole number from {least} to {most}"
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"expected {expected}, not {text[:40]!r}")
+        return int(text)
+
+    return _row(default, read, expected, meaning)
+
+
+def seconds(default: float, least: float, most: float, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
+    """A number of seconds from `least` to `most`, fractions allowed."""
+    expected = f"seconds from {least:g} to {most:g}"
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise ValueError(f"expected {expected}, not {text[:40]!r}")
+        return value
+
+    return _row(default, read, expected, meaning)
+
+
+def choice(default: str, words: tuple[str, ...], meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
+    """One of `words`."""
+    expected = f"one of {' '.join(words)}"
+
+    def read(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"expected {expected}, not {text[:40]!r}")
+        return text.lower()
+
+    return _row(default, read, expected, meaning)
+
+
+def matching(default: str, pattern: str, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
+    """A text that `pattern` matches from end to end."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"expected text matching {pattern}, not {text[:80]!r}")
+        return text
+
+    return _row(default, read, f"text matching {pattern}", meaning)
+
+
+def uri(default: str, schemes: tuple[str, ...], meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
+    """A URI of one of `schemes`, with a host."""
+    expected = f"a URI that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+
+    def read(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in schemes or not parts.hostname or parts.username:
+            raise ValueError(f"expected {expected} and names a host")
+        return text
+
+    return _row(default, read, expected, meaning)
+
+
+def secret(meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
+    """A text that is never shown."""
+    return _row(Secret(), Secret, "kept secret", meaning)
