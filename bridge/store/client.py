@@ -1,0 +1,84 @@
+"""Connections to Redis, one kind for each way of using it.
+
+redis-py's defaults fit commands that are awaited one by one. They don't fit the writer, where a silent retry writes
+entries twice (seen: one lost reply made six entries of three), nor blocking reads, which its socket timeout cuts short.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+
+from bridge.errors import StoreError
+from bridge.values import Secret
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
+
+CONNECT_S: Final = 5
+COMMAND_S: Final = 5
+
+
+def commands(url: Secret) -> Redis:
+    """Return a client for commands that answer at once; texts come back as `str`."""
+    return Redis.from_url(
+        url.reveal(),
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_S,
+        socket_timeout=COMMAND_S,
+        retry=_never(),
+        protocol=2,
+    )
+
+
+def blocking(url: Secret) -> Redis:
+    """Return a client for reads that wait for something to come; texts come back as `str`."""
+    return Redis.from_url(
+        url.reveal(),
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_S,
+        socket_timeout=None,
+        retry=_never(),
+        protocol=2,
+    )
+
+
+def writer_connection(url: Secret) -> AbstractConnection:
+    """Return a connection of the writer's own, not yet connected: no pool, no timeout per read, no retry."""
+    pool = ConnectionPool.from_url(
+        url.reveal(), socket_connect_timeout=CONNECT_S, socket_timeout=None, retry=_never(), protocol=2
+    )
+    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
+    return connection
+
+
+def described(trouble: BaseException) -> str:
+    """Say what went wrong with Redis in words that carry no secret."""
+    if isinstance(trouble, AuthenticationError):
+        return "Redis refuses the user or password of REDIS_URL"
+    return f"Redis: {trouble}" if str(trouble) else f"Redis: {type(trouble).__name__}"
+
+
+async def check(url: Secret) -> str:
+    """Connect once and return the server's name and version.
+
+    Raises:
+        StoreError: it cannot be reached or refuses us.
+    """
+    client = commands(url)
+    try:
+        known = await client.info("server")
+    except (RedisError, OSError) as trouble:
+        raise StoreError(described(trouble)) from None
+    finally:
+        await client.aclose()
+    name = known.get("server_name", "redis")
+    return f"{name} {known.get(f'{name}_version', known.get('redis_version', '?'))}"
+
+
+def _never() -> Retry:
+    return Retry(NoBackoff(), 0)

@@ -1,0 +1,57 @@
+"""Entries out of Redis again: by blocking reads for those who follow, at once for those who ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from bridge.store.keys import Keys
+
+Fields = dict[str, str]
+_BATCH: Final = 500
+_BLOCK_MS: Final = 1_000
+
+
+async def follow(client: Redis, positions: Mapping[str, str]) -> AsyncIterator[tuple[str, str, Fields]]:
+    """Yield `(stream, id, fields)` for ever, in each stream's order.
+
+    Args:
+        client: one made by `client.blocking`.
+        positions: for each stream the id after which to read; `$` waits for what comes, `0` reads from the beginning.
+    """
+    after = dict(positions)
+    while True:
+        for stream, entries in await _read(client, after):
+            for entry_id, fields in entries:
+                after[stream] = entry_id
+                yield stream, entry_id, fields
+
+
+async def newest(client: Redis, stream: str, count: int) -> list[tuple[str, Fields]]:
+    """Return the last `count` entries of a stream, oldest first."""
+    entries = cast("list[tuple[str, Fields]]", await client.xrevrange(stream, count=count))
+    return entries[::-1]
+
+
+async def tip(client: Redis, stream: str) -> str:
+    """Return the id of a stream's last entry, or `0-0`: unlike `$` it misses nothing between this call and the next."""
+    last = await newest(client, stream, 1)
+    return last[0][0] if last else "0-0"
+
+
+async def open_positions(client: Redis, keys: Keys) -> list[Fields]:
+    """Return the state of each position that is not flat."""
+    members = await cast("Awaitable[set[str]]", client.smembers(keys.open_positions))
+    async with client.pipeline(transaction=False) as pipe:
+        for member in sorted(members):
+            symbol, _, slot = member.rpartition(":")
+            pipe.hgetall(keys.position(symbol, slot))
+        return [state for state in await pipe.execute() if state]
+
+
+async def _read(client: Redis, after: dict[str, str]) -> list[tuple[str, list[tuple[str, Fields]]]]:
+    found = await client.xread(after, count=_BATCH, block=_BLOCK_MS)  # type: ignore[arg-type]  # its stub is invariant
+    return cast("list[tuple[str, list[tuple[str, Fields]]]]", found)
