@@ -69,6 +69,14 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A frame to send, and the topics that it asks for."""
+
+    frame: str
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
     """A topic's request was accepted."""
 
@@ -114,7 +122,7 @@ class Session(Protocol):
     def login(self, now_ms: int) -> str:
         """Return the frame that logs in, signed for exchange time `now_ms`."""
 
-    def requests(self, action: Action, topics: Iterable[str]) -> list[str]:
+    def requests(self, action: Action, topics: Iterable[str]) -> list[Request]:
         """Return the frames that ask for `action` on all `topics`, each within the exchange's limits."""
 
     def ping(self) -> str:

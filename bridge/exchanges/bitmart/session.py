@@ -32,6 +32,7 @@ from bridge.exchanges.base import (
     Notice,
     Pong,
     Refused,
+    Request,
     ServerError,
     Topic,
 )
@@ -74,19 +75,19 @@ class BitMartSession:
         """Return the frame that is answered by a pong."""
         return _PING
 
-    def requests(self, action: Action, names: Iterable[str]) -> list[str]:
+    def requests(self, action: Action, names: Iterable[str]) -> list[Request]:
         """Cut the topics into frames, each under 2,000 bytes and of at most `batch` topics."""
-        frames: list[str] = []
+        cut: list[Request] = []
         batch: list[str] = []
         size = empty = len(_text(action, []))
         for name in names:
             cost = len(_encode(name)) + 1
             if batch and (len(batch) == self._batch or size + cost > FRAME_BYTES):
-                frames.append(_text(action, batch))
+                cut.append(_request(action, batch))
                 batch, size = [], empty
             batch.append(name)
             size += cost
-        return [*frames, _text(action, batch)] if batch else frames
+        return [*cut, _request(action, batch)] if batch else cut
 
     def receive(self, frame: str | bytes, received_at: int) -> tuple[str, Sequence[Record | Notice]]:
         """Return whose data a frame brings, if it brings any, and what it says. Never raises."""
@@ -150,6 +151,10 @@ def _answer(frame: Frame, raw: str | bytes) -> Notice:
 
 def _plain(group: str) -> str:
     return group.partition("@")[0]
+
+
+def _request(action: Action, batch: list[str]) -> Request:
+    return Request(_text(action, batch), tuple(batch))
 
 
 def _text(action: str, arguments: list[str]) -> str:
