@@ -60,6 +60,10 @@ class Candles:
         """Drop a series that is no longer followed."""
         self._newest.pop((symbol, timeframe), None)
 
+    def interrupt(self) -> None:
+        """Drop every series: frames may be missed from now on, so what was seen last need not be a period's last."""
+        self._newest.clear()
+
 
 def _closed(kline: Kline) -> Kline:
     return msgspec.structs.replace(kline, closed=1)

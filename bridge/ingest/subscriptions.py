@@ -6,7 +6,8 @@ answer, a changed mind or a new connection need no code of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,9 +59,13 @@ class Subscriptions:
         """Return what is known of a topic, if anything."""
         return self._held.get(topic)
 
-    def plan(self, wanted: Set[str], now: float) -> dict[Action, list[str]]:
+    def plan(self, wanted: AbstractSet[str], now: float) -> dict[Action, list[str]]:
         """Return what to ask for so that what is held becomes what is wanted; unsubscriptions come first."""
-        leave = [topic for topic, held in self._held.items() if topic not in wanted and self._leaves(held, now)]
+        unwanted = [(topic, held) for topic, held in self._held.items() if topic not in wanted]
+        for topic, held in unwanted:
+            if held.phase is Phase.REJECTED:
+                del self._held[topic]
+        leave = [topic for topic, held in unwanted if self._leaves(held, now)]
         join = [topic for topic in sorted(wanted) if self._joins(self._held.get(topic), now)]
         return {Action.UNSUBSCRIBE: leave, Action.SUBSCRIBE: join}
 
@@ -120,4 +125,4 @@ class Subscriptions:
     def _leaves(self, held: Held, now: float) -> bool:
         if held.phase is Phase.UNSUBSCRIBING:
             return now - held.since >= self._ack_timeout_s
-        return True
+        return held.phase is not Phase.REJECTED

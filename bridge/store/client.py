@@ -63,6 +63,10 @@ def described(trouble: BaseException) -> str:
     return f"Redis: {trouble}" if str(trouble) else f"Redis: {type(trouble).__name__}"
 
 
+# What a command raises when Redis is out of reach, or answers with an error.
+Unreachable = (RedisError, OSError)
+
+
 async def check(url: Secret) -> str:
     """Connect once and return the server's name and version.
 

@@ -1,0 +1,286 @@
+"""One socket to the exchange, kept open for as long as it has something to carry.
+
+Each life of the connection: connect, log in where that is needed, then three things at once: receive, ping, and bring
+what is held to what is wanted. Any of them ends the life; the next begins after a back-off. Topics are asked for anew
+each time from the wanted set, so a new life needs no memory of the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from bridge import __version__
+from bridge.backoff import Backoff
+from bridge.clock import ExchangeClock, host_ms
+from bridge.exchanges.base import (
+    Acknowledged,
+    Action,
+    Exchange,
+    LoggedIn,
+    LoginRefused,
+    Malformed,
+    Notice,
+    Pong,
+    Refused,
+    ServerError,
+    Session,
+)
+from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
+from bridge.ingest.subscriptions import Subscriptions
+from bridge.log import Sampled
+from bridge.records import EventName, Record
+from bridge.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Content delivery networks in front of exchanges refuse the names of common libraries (seen: error 1010).
+USER_AGENT: Final = f"bitmart-bridge/{__version__}"
+_LARGEST_FRAME: Final = 1 << 20
+_CLOSE_S: Final = 1.0
+
+
+class Phase(StrEnum):
+    """What a connection is doing."""
+
+    IDLE = "idle"
+    CONNECTING = "connecting"
+    LOGGING_IN = "logging_in"
+    OPEN = "open"
+    WAITING = "waiting"
+    REFUSED = "refused"
+
+
+class Sink(Protocol):
+    """Where a connection's output goes. No call may wait or fail."""
+
+    def take(self, record: Record) -> None:
+        """Take a record."""
+
+    def happened(self, event: EventName, subject: str, text: str) -> None:
+        """Take note of what happened to the connection or to a topic."""
+
+    def stirred(self) -> None:
+        """Take note that the state of the connection or of a topic is another now."""
+
+
+class Connection:
+    """One socket, `public` or `private`."""
+
+    def __init__(
+        self,
+        *,
+        private: bool,
+        exchange: Exchange,
+        clock: ExchangeClock,
+        settings: Settings,
+        sink: Sink,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """Prepare; nothing is opened before `run` has something to carry."""
+        self.name = "private" if private else "public"
+        self.phase = Phase.IDLE
+        self.trouble = ""
+        self.frames = 0
+        self.malformed = 0
+        self.data_at: dict[str, int] = {}
+        self.held = self._nothing(settings)
+        self._private = private
+        self._uri = exchange.private_uri if private else exchange.public_uri
+        self._exchange = exchange
+        self._clock = clock
+        self._settings = settings
+        self._sink = sink
+        self._backoff = Backoff(settings.reconnect_delay_s, settings.reconnect_max_s, draw)
+        self._wanted: frozenset[str] = frozenset()
+        self._changed = asyncio.Event()
+        self._wanting = asyncio.Event()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._logged_in = asyncio.Event()
+        self._pong = asyncio.Event()
+        self._odd = Sampled(log)
+
+    def want(self, topics: frozenset[str]) -> None:
+        """Say which topics are to be held from now on; none at all closes the socket."""
+        if topics == self._wanted:
+            return
+        self._wanted = topics
+        self._changed.set()
+        if topics:
+            self._wanting.set()
+        else:
+            self._wanting.clear()
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The topics that are to be held."""
+        return self._wanted
+
+    async def run(self) -> None:
+        """Keep the socket for ever; ends only by being cancelled."""
+        while True:
+            await self._wanting.wait()
+            self.idle.clear()
+            wait_s = await self._life()
+            self.held = self._nothing(self._settings)
+            self.idle.set()
+            self._sink.stirred()
+            await asyncio.sleep(wait_s)
+            self.phase = Phase.IDLE
+
+    async def _life(self) -> float:
+        """Live once; return how many seconds to wait before the next life."""
+        try:
+            await self._open()
+        except LoginRefusedError as refused:
+            self._end(Phase.REFUSED, EventName.LOGIN_REFUSED, str(refused))
+            return self._settings.login_retry_s
+        except (OSError, TimeoutError, WebSocketException, Ended) as trouble:
+            self._end(Phase.WAITING, EventName.LOST, reason_of(trouble))
+            return self._backoff.next()
+        self.trouble = ""
+        return 0.0
+
+    def _end(self, phase: Phase, event: EventName, reason: str) -> None:
+        (log.error if phase is Phase.REFUSED else log.warning)("%s connection %s: %s", self.name, event, reason)
+        self.phase, self.trouble = phase, reason
+        self._sink.happened(event, self.name, reason)
+
+    async def _open(self) -> None:
+        self.phase = Phase.CONNECTING
+        socket = await connect(
+            self._uri,
+            user_agent_header=USER_AGENT,
+            compression=None,  # frames are short: inflating them costs more than it saves
+            open_timeout=self._settings.connect_timeout_s,
+            close_timeout=_CLOSE_S,
+            ping_interval=None,  # the exchange's own ping is the one that its documentation asks for
+            max_size=_LARGEST_FRAME,
+        )
+        session = self._exchange.session()
+        try:
+            async with asyncio.TaskGroup() as parts:
+                receiving = parts.create_task(self._receive(socket, session))
+                pinging = parts.create_task(self._ping(socket, session))
+                await self._serve(socket, session)
+                receiving.cancel()
+                pinging.cancel()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            await _close(socket)
+
+    async def _serve(self, socket: ClientConnection, session: Session) -> None:
+        if self._private:
+            await self._log_in(socket, session)
+        self.phase, self.trouble = Phase.OPEN, ""
+        log.info("%s connection open", self.name)
+        self._sink.happened(EventName.CONNECTED, self.name, self._uri.partition("?")[0])
+        self._sink.stirred()
+        while self._wanted or len(self.held):
+            self._changed.clear()
+            plan = self.held.plan(self._wanted, _now())
+            await self._ask(socket, session, plan)
+            await self._next_pass()
+
+    async def _ask(self, socket: ClientConnection, session: Session, plan: dict[Action, list[str]]) -> None:
+        for action, topics in plan.items():
+            for request in session.requests(action, topics):
+                self.held.sent(action, request.topics, _now())
+                await socket.send(request.frame)
+                await asyncio.sleep(self._settings.subscribe_delay_ms / 1000)
+
+    async def _next_pass(self) -> None:
+        # Awake at a change of the wanted set or of an answer; else often enough to see requests that went unanswered.
+        try:
+            async with asyncio.timeout(self._settings.ack_timeout_s / 2):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    async def _log_in(self, socket: ClientConnection, session: Session) -> None:
+        self.phase = Phase.LOGGING_IN
+        self._logged_in.clear()
+        await socket.send(session.login(self._clock.now_ms()))
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                await self._logged_in.wait()
+        except TimeoutError:
+            raise Ended("no answer to the login") from None
+
+    async def _ping(self, socket: ClientConnection, session: Session) -> None:
+        while True:
+            await asyncio.sleep(self._settings.ping_interval_s)
+            self._pong.clear()
+            await socket.send(session.ping())
+            try:
+                async with asyncio.timeout(self._settings.pong_timeout_s):
+                    await self._pong.wait()
+            except TimeoutError:
+                raise Ended(f"no answer to our ping in {self._settings.pong_timeout_s:g} s") from None
+
+    async def _receive(self, socket: ClientConnection, session: Session) -> None:
+        take = self._sink.take
+        while True:
+            frame = await socket.recv(decode=False)
+            at = host_ms()
+            topic, said = session.receive(frame, at)
+            self.frames += 1
+            if topic:
+                self.data_at[topic] = at
+            for item in said:
+                if isinstance(item, Notice):
+                    self._notice(item)
+                else:
+                    take(item)
+
+    def _notice(self, notice: Notice) -> None:
+        match notice:
+            case Pong():
+                self._pong.set()
+            case Acknowledged(action, topic):
+                if self.held.acknowledged(action, topic, _now()):
+                    self._backoff.reset()
+                self._changed.set()
+                self._sink.stirred()
+            case Refused(action, topic, text):
+                self._refused(action, topic, text)
+            case LoggedIn():
+                self._logged_in.set()
+            case LoginRefused(text, passing):
+                raise (Ended if passing else LoginRefusedError)(f"login refused: {text}")
+            case ServerError(text):
+                self._odd.warning("%s connection: the exchange complains: %s", self.name, text)
+            case Malformed(reason, sample):
+                self.malformed += 1
+                self._odd.warning("%s connection: malformed frame: %s: %s", self.name, reason, sample)
+
+    def _refused(self, action: Action, topic: str, text: str) -> None:
+        if self.held.refused(action, topic, text, _now()):
+            log.warning("%s connection: topic %s refused: %s", self.name, topic, text)
+            self._sink.happened(EventName.TOPIC_REJECTED, topic, text)
+        self._changed.set()
+        self._sink.stirred()
+
+    @staticmethod
+    def _nothing(settings: Settings) -> Subscriptions:
+        return Subscriptions(ack_timeout_s=settings.ack_timeout_s, rejected_retry_s=settings.rejected_retry_s)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _close(socket: ClientConnection) -> None:
+    try:
+        await socket.close()
+    except (OSError, WebSocketException):
+        log.debug("closing failed", exc_info=True)

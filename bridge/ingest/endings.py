@@ -1,0 +1,36 @@
+"""Why a life of a connection ends, and what that means for the next."""
+
+from __future__ import annotations
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+
+class Ended(Exception):  # noqa: N818 - it is no error: a life's end has a reason
+    """A life of the connection is over, for a reason of our own."""
+
+
+class LoginRefusedError(Ended):
+    """The exchange refused our credentials: trying again soon is no use."""
+
+
+def reason_of(trouble: BaseException) -> str:
+    """Say in words why a life of the connection ended.
+
+    | trouble | words |
+    |---|---|
+    | the exchange closed the socket | with its code and reason |
+    | it answered the handshake with an HTTP status | that status |
+    | no answer at all within the time allowed | a time-out |
+    | our own decision (no pong, no answer to the login) | why |
+    | name, network or TLS trouble | the system's words |
+    """
+    match trouble:
+        case ConnectionClosed():
+            frame = trouble.rcvd
+            return f"closed by the exchange with code {frame.code} {frame.reason}".rstrip() if frame else "cut off"
+        case InvalidStatus():
+            return f"refused with HTTP {trouble.response.status_code}"
+        case TimeoutError():
+            return "no answer within the time allowed"
+        case _:
+            return str(trouble) or type(trouble).__name__

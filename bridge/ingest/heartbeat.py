@@ -1,0 +1,119 @@
+"""What an ingester tells the others: that it is alive, how it is, and how far each topic has come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from bridge.clock import host_ms
+from bridge.ingest.subscriptions import Phase
+from bridge.store.client import Unreachable, described
+from bridge.store.members import Members, State, TopicState
+
+if TYPE_CHECKING:
+    from bridge.ingest.connection import Connection
+    from bridge.ingest.reconciler import Reconciler
+
+log = logging.getLogger(__name__)
+
+# How old the published stamp of a topic's last data may get, and how close together two reports may come.
+_DATA_AGE_MS: Final = 5_000
+_GAP_S: Final = 0.05
+_STATES: Final = {Phase.ACTIVE: State.ACTIVE, Phase.REJECTED: State.REJECTED}
+
+
+class Heartbeat:
+    """Reports at every interval, and soon after something changed."""
+
+    def __init__(
+        self,
+        *,
+        members: Members,
+        name: str,
+        interval_s: float,
+        state: Callable[[], Mapping[str, str | int]],
+        topics: Callable[[], Mapping[str, TopicState]],
+        on_stop: Callable[[], None],
+    ) -> None:
+        """Report as `name` what `state` and `topics` return; call `on_stop` when asked to stop."""
+        self._members = members
+        self._name = name
+        self._interval_s = interval_s
+        self._state = state
+        self._topics = topics
+        self._on_stop = on_stop
+        self._stirred = asyncio.Event()
+        self._published: dict[str, TopicState] = {}
+        self.trouble = ""
+
+    def stir(self) -> None:
+        """Make the next report come soon."""
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Report for ever."""
+        while True:
+            self._stirred.clear()
+            try:
+                await self.report()
+                self.trouble = ""
+            except Unreachable as trouble:
+                # What Redis still holds of us is unknown now: say everything again.
+                self._published.clear()
+                self._note(described(trouble))
+            await asyncio.sleep(_GAP_S)
+            try:
+                async with asyncio.timeout(self._interval_s):
+                    await self._stirred.wait()
+            except TimeoutError:
+                continue
+
+    async def report(self) -> None:
+        """Report once; topics first, so that whoever sees a revision applied sees its topics too."""
+        state = self._state()
+        current = self._topics()
+        changed = {topic: fresh for topic, said in current.items() if (fresh := self._fresh(topic, said))}
+        gone = self._published.keys() - current.keys()
+        if changed or gone:
+            await self._members.publish(self._name, changed, gone)
+        self._published = {topic: changed.get(topic) or self._published[topic] for topic in current}
+        if await self._members.beat(self._name, state):
+            self._on_stop()
+
+    def _fresh(self, topic: str, said: TopicState) -> TopicState | None:
+        before = self._published.get(topic)
+        if before is None or (before.state, before.reason) != (said.state, said.reason):
+            return said
+        if said.data_at - before.data_at >= _DATA_AGE_MS or (said.data_at and not before.data_at):
+            return TopicState(said.state, before.since, said.reason, said.data_at)
+        return None
+
+    def _note(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            log.warning("heartbeat: %s", trouble)
+        self.trouble = trouble
+
+
+def topic_states(connections: list[Connection], reconciler: Reconciler) -> dict[str, TopicState]:
+    """Return how far each wanted topic has come, with the reason where it isn't active."""
+    now = host_ms()
+    states = {name: TopicState(State.REJECTED, now, reason) for name, reason in reconciler.rejected.items()}
+    for connection in connections:
+        for topic in connection.wanted:
+            held = connection.held.get(topic)
+            state = _STATES.get(held.phase, State.PENDING) if held else State.PENDING
+            reason = held.reason if held else connection.trouble
+            states[topic] = TopicState(state, now, reason, connection.data_at.get(topic, 0))
+    for name, topics in reconciler.wildcards.items():
+        states[name] = _whole(topics, states, now)
+    return states
+
+
+def _whole(topics: frozenset[str], states: dict[str, TopicState], now: int) -> TopicState:
+    settled = sum(states[topic].state is not State.PENDING for topic in topics if topic in states)
+    if topics and settled == len(topics):
+        return TopicState(State.ACTIVE, now)
+    reason = f"{settled} of {len(topics)} contracts" if topics else "the list of contracts is not known yet"
+    return TopicState(State.PENDING, now, reason)

@@ -1,0 +1,62 @@
+"""The exchange's list of contracts, for wishes that name every symbol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import RestError
+from bridge.log import Sampled
+
+if TYPE_CHECKING:
+    from bridge.exchanges.base import Exchange
+    from bridge.ingest.fetch import Rest
+
+log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 5.0
+
+
+class Listing:
+    """The symbols that trade now; read only while some wish needs them."""
+
+    def __init__(self, rest: Rest, exchange: Exchange, *, refresh_s: float, on_change: Callable[[], None]) -> None:
+        """Read the list by `rest` every `refresh_s` seconds, and call `on_change` when it is another."""
+        self._rest = rest
+        self._exchange = exchange
+        self._refresh_s = refresh_s
+        self._on_change = on_change
+        self._needed = asyncio.Event()
+        self.symbols: frozenset[str] = frozenset()
+        self.trouble = ""
+
+    def need(self, *, needed: bool) -> None:
+        """Say whether the list is needed at present."""
+        if needed:
+            self._needed.set()
+        else:
+            self._needed.clear()
+
+    async def run(self) -> None:
+        """Keep the list for ever, while it is needed."""
+        odd = Sampled(log, every_s=60)
+        while True:
+            await self._needed.wait()
+            try:
+                contracts = await self._rest.ask(self._exchange.contracts_call())
+            except RestError as trouble:
+                self.trouble = str(trouble)
+                odd.warning("the list of contracts cannot be read: %s", trouble)
+                await asyncio.sleep(_RETRY_S)
+                continue
+            self._learn(frozenset(contract.symbol for contract in contracts if contract.trading))
+            await asyncio.sleep(self._refresh_s)
+
+    def _learn(self, symbols: frozenset[str]) -> None:
+        self.trouble = ""
+        if symbols != self.symbols:
+            log.info("%d contracts trade now (%d before)", len(symbols), len(self.symbols))
+            self.symbols = symbols
+            self._on_change()
