@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -114,8 +115,8 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
     Raises:
         SettingsError: at least one setting is wrong; all of them are named.
     """
-    given = {name: value or "" for name, value in dotenv_values(dotenv).items()} if dotenv else {}
-    given |= os.environ if environ is None else environ
+    given = _read_file(dotenv) if dotenv else {}
+    given |= {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
     problems: list[str] = []
     values = {}
     for row in fields(Settings):
@@ -132,6 +133,13 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".
     return settings
 
 
+def _read_file(dotenv: Path) -> dict[str, str]:
+    try:
+        return {name: value or "" for name, value in dotenv_values(dotenv).items()}
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SettingsError([f"{dotenv}: expected a readable text file: {wrong}"]) from None
+
+
 def _contradictions(settings: Settings) -> list[str]:
     found = []
     credentials = (settings.bitmart_api_key, settings.bitmart_api_secret, settings.bitmart_api_memo)
@@ -143,9 +151,16 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S")
     if int(settings.ctrl_addr.rpartition(":")[2]) > 65_535:  # noqa: PLR2004 - the greatest port
         found.append("CTRL_ADDR: expected a port of at most 65535")
-    if settings.redis_url and not settings.redis_url.reveal().startswith(("redis://", "rediss://", "unix://")):
+    if settings.redis_url and not _is_redis_url(settings.redis_url.reveal()):
         found.append("REDIS_URL: expected a URL that begins with redis://, rediss:// or unix://")
     return found
+
+
+def _is_redis_url(text: str) -> bool:
+    try:
+        return text.startswith(("redis://", "rediss://", "unix://")) and urlsplit(text).port != 0
+    except ValueError:  # of brackets that don't match, or a port that is no port
+        return False
 
 
 def effective(settings: Settings) -> dict[str, str]:

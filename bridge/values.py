@@ -95,12 +95,19 @@ def uri(default: str, schemes: tuple[str, ...], meaning: str) -> Any:  # noqa: A
     expected = f"a URI that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}"
 
     def read(text: str) -> str:
-        parts = urlsplit(text)
-        if parts.scheme not in schemes or not parts.hostname or parts.username:
+        if not _names_host(text, schemes):
             raise ValueError(f"expected {expected} and names a host")
         return text
 
     return _row(default, read, expected, meaning)
+
+
+def _names_host(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:  # of brackets that don't match, or a port that is no port
+        return False
 
 
 def secret(meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()

@@ -30,9 +30,12 @@ class Candles:
         self.late = 0
         self.early = 0
 
-    def take(self, kline: Kline, now_ms: int) -> tuple[Kline, ...]:
-        """Return what is to be published now that this state was received at exchange time `now_ms`."""
-        if kline.open_time > now_ms + _EARLY_MS:
+    def take(self, kline: Kline, now_ms: int | None) -> tuple[Kline, ...]:
+        """Return what is to be published now that this state was received.
+
+        `now_ms` is the exchange's time; while that is unknown, `None`, no candle is called too early.
+        """
+        if now_ms is not None and kline.open_time > now_ms + _EARLY_MS:
             self.early += 1
             return ()
         series = (kline.symbol, kline.timeframe)

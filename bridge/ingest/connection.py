@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -156,18 +157,9 @@ class Connection:
 
     async def _open(self) -> None:
         self.phase = Phase.CONNECTING
-        socket = await connect(
-            self._uri,
-            user_agent_header=USER_AGENT,
-            compression=None,  # frames are short: inflating them costs more than it saves
-            open_timeout=self._settings.connect_timeout_s,
-            close_timeout=_CLOSE_S,
-            ping_interval=None,  # the exchange's own ping is the one that its documentation asks for
-            max_size=_LARGEST_FRAME,
-        )
         session = self._exchange.session()
         try:
-            async with asyncio.TaskGroup() as parts:
+            async with opened(self._uri, self._settings) as socket, asyncio.TaskGroup() as parts:
                 receiving = parts.create_task(self._receive(socket, session))
                 pinging = parts.create_task(self._ping(socket, session))
                 await self._serve(socket, session)
@@ -175,8 +167,6 @@ class Connection:
                 pinging.cancel()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
-        finally:
-            await _close(socket)
 
     async def _serve(self, socket: ClientConnection, session: Session) -> None:
         if self._private:
@@ -279,8 +269,19 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _close(socket: ClientConnection) -> None:
+@asynccontextmanager
+async def opened(uri: str, settings: Settings) -> AsyncIterator[ClientConnection]:
+    """Open a socket to the exchange, and close it at the end."""
+    socket = await connect(
+        uri,
+        user_agent_header=USER_AGENT,
+        compression=None,  # frames are short: inflating them costs more than it saves
+        open_timeout=settings.connect_timeout_s,
+        close_timeout=_CLOSE_S,
+        ping_interval=None,  # the exchange's own ping is the one that its documentation asks for
+        max_size=_LARGEST_FRAME,
+    )
     try:
+        yield socket
+    finally:
         await socket.close()
-    except (OSError, WebSocketException):
-        log.debug("closing failed", exc_info=True)

@@ -115,11 +115,27 @@ class Ingester:
                 await self._drain(tasks)
             await self._leave()
 
+    def waiting_for(self) -> str:
+        """Say what keeps entries from coming, in words for whoever looks on; nothing if they come."""
+        for connection in (self._public, self._private):
+            if connection.wanted and connection.phase is not Phase.OPEN:
+                return f"the {connection.name} connection: {connection.trouble or connection.phase}"
+        wanted = self._public.wanted | self._private.wanted
+        if self._writer.tally.trouble:
+            return self._writer.tally.trouble
+        if self._reconciler.paused:
+            return "paused; POST /resume goes on"
+        if not wanted:
+            return "nothing is wished for yet; POST /klines/subscribe is the way"
+        if not self._records:
+            return f"{len(wanted)} topics are asked for, and the exchange has sent no data yet"
+        return ""
+
     def take(self, record: Record) -> None:
         """Pass a record on to the writer; candles by way of the policy that knows which are over."""
         self._records += 1
         if isinstance(record, Kline):
-            for kline in self._candles.take(record, self._clock.now_ms()):
+            for kline in self._candles.take(record, self._clock.now_ms() if self._clock.synchronised else None):
                 self._writer.append(self._appends.kline(kline))
         else:
             self._writer.append(self._appends.of(record))
@@ -187,8 +203,9 @@ class Ingester:
         """Look, several times a second, for what comes due without anybody saying so."""
         while True:
             await asyncio.sleep(_LOOK_S / max(1.0, self._clock.rate))
-            for kline in self._candles.due(self._clock.now_ms()):
-                self._writer.append(self._appends.kline(kline))
+            if self._clock.synchronised:
+                for kline in self._candles.due(self._clock.now_ms()):
+                    self._writer.append(self._appends.kline(kline))
             self._tell_losses()
 
     def _tell_losses(self) -> None:

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from bridge.simulator.positions import PositionSide
     from bridge.simulator.scenario import Scenario
 
-LEVERAGE = 10
 FEE_CURRENCY = "USDT"
 
 _MAKER_FEE, _TAKER_FEE = Decimal("0.0002"), Decimal("0.0006")
-_FIRST_ORDER_ID = 3_000_100_000_000_000
-_FIRST_TRADE_ID = 1_247_592_000
+# Ids grow with the market's start, so that two runs of the simulator do not share any.
+_ORDER_IDS, _ORDERS_PER_S = 3_000_000_000_000_000, 100_000
+_TRADES_PER_S = 1_000
 # Captured orders were updated a few milliseconds before they were created.
 _EARLY_MS = 4
 
@@ -65,6 +65,7 @@ class Account:
     fills: list[Fill] = field(default_factory=list)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     balance: Decimal = field(init=False)
+    _open: dict[str, Order] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Pay in the scenario's balance."""
@@ -72,7 +73,7 @@ class Account:
 
     @property
     def mode(self) -> str:
-        """ "hedge_mode" or "one_way_mode"."""
+        """Its position mode: "hedge_mode" or "one_way_mode"."""
         return self.scenario.position_mode
 
     def submit(
@@ -106,9 +107,9 @@ class Account:
         at = self._time(at)
         kind: OrderType = "market" if price is None else "limit"
         limit = self.last_price(symbol, at) if price is None else Decimal(price)
-        order_id = str(_FIRST_ORDER_ID + len(self.orders) + 1)
+        order_id = str(_ORDER_IDS + self.market.start // 1000 * _ORDERS_PER_S + len(self.orders) + 1)
         order = Order(order_id, client_order_id, symbol, side, kind, limit, size, at, at - _EARLY_MS, APPROVAL)
-        self.orders[order_id] = order
+        self.orders[order_id] = self._open[order_id] = order
         if kind == "limit":
             if self.faults.approval_first:
                 self._publish(order, SUBMIT, at)
@@ -166,6 +167,7 @@ class Account:
         """
         at = self._time(at)
         order = self.open_order(order_id)
+        del self._open[order_id]
         order.state, order.update_time = FINISHED, at
         self._publish(order, CANCEL, at)
         self._publish_balance()
@@ -176,14 +178,13 @@ class Account:
         Raises:
             ValueError: There is no such order, or it is finished.
         """
-        order = self.orders.get(order_id)
-        if order is None or order.state == FINISHED:
+        if order_id not in self._open:
             raise ValueError(f"there is no open order {order_id}")
-        return order
+        return self._open[order_id]
 
     def open_orders(self) -> list[Order]:
         """All orders that are not finished, oldest first."""
-        return [order for order in self.orders.values() if order.state != FINISHED]
+        return list(self._open.values())
 
     def open_positions(self) -> list[Position]:
         """All positions that hold something."""
@@ -215,13 +216,13 @@ class Account:
     def deposit(self) -> Decimal:
         """USDT bound by positions."""
         values = (position.value(position.entry) for position in self.open_positions())
-        return sum(values, Decimal(0)) / LEVERAGE
+        return sum(values, Decimal(0)) / pushes.LEVERAGE
 
     def frozen(self) -> Decimal:
         """USDT bound by open orders."""
         orders = (order for order in self.open_orders() if not order.reduces)
         values = (order.remaining * order.price * Decimal(self.market.contracts[order.symbol].size) for order in orders)
-        return sum(values, Decimal(0)) / LEVERAGE
+        return sum(values, Decimal(0)) / pushes.LEVERAGE
 
     def last_price(self, symbol: str, at: int) -> Decimal:
         """The market's last price."""
@@ -250,14 +251,16 @@ class Account:
         maker = order.kind == "limit"
         coins = Decimal(self.market.contracts[order.symbol].size)
         fee = price * size * coins * (_MAKER_FEE if maker else _TAKER_FEE)
-        trade_id = _FIRST_TRADE_ID + len(self.fills) + 1
+        trade_id = self.market.start // 1000 * _TRADES_PER_S + len(self.fills) + 1
         fill = Fill(trade_id, order.order_id, order.symbol, order.side, price, size, fee, maker, realised, at)
         self.fills.append(fill)
         self.balance += realised - fee
         order.deal_size += size
         order.deal_value += price * size
         order.update_time, order.last_fill = at, fill
-        order.state = OPEN if order.remaining else FINISHED
+        if not order.remaining:
+            order.state = FINISHED
+            del self._open[order.order_id]
         return fill
 
     def _publish(self, order: Order, action: int, at: int) -> None:

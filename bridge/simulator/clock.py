@@ -7,35 +7,36 @@ from email.utils import formatdate
 
 
 class MarketClock:
-    """Runs `rate` times as fast as the host's clock, from its first start and for good.
+    """Stands still until `begin`, then runs `rate` times as fast as the host's clock, for good.
 
     It does not stop while the simulator is stopped: the market goes on during an outage.
+
+    Attributes:
+        rate: Market seconds per wall second.
+        start: Market time at which it begins, Unix milliseconds.
     """
 
     def __init__(self, rate: float, start: int | None) -> None:
-        """Keep the pace; nothing runs yet.
+        """Set the clock.
 
         Args:
             rate: Market seconds per wall second.
-            start: Market time at the first start, Unix milliseconds; None is the host's time then.
+            start: Market time in Unix milliseconds; None is the host's time now.
         """
         self.rate = rate
-        self._start = start
+        self.start = time.time_ns() // 1_000_000 if start is None else start
         self._began: float | None = None
 
-    def begin(self) -> int:
-        """Start the clock if it is not running yet, and return the market time at which it started."""
-        if self._start is None:
-            self._start = time.time_ns() // 1_000_000
+    def begin(self) -> None:
+        """Let it run, if it does not yet."""
         if self._began is None:
             self._began = time.monotonic()
-        return self._start
 
     def now(self) -> int:
         """Market time in Unix milliseconds."""
-        start = self.begin()
-        began = time.monotonic() if self._began is None else self._began
-        return start + int((time.monotonic() - began) * 1000 * self.rate)
+        if self._began is None:
+            return self.start
+        return self.start + int((time.monotonic() - self._began) * 1000 * self.rate)
 
     def http_date(self) -> str:
         """Market time as an HTTP `Date` header."""

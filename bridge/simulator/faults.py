@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from typing import cast
 
 FaultValue = bool | int | float | str | Collection[str]
 
@@ -164,7 +165,7 @@ class Faults:
         return {name: value for name, value in self.as_dict().items() if value}
 
 
-_DEFAULTS: dict[str, FaultValue] = {field.name: field.default for field in fields(Faults)}
+_DEFAULTS: dict[str, FaultValue] = {field.name: cast("FaultValue", field.default) for field in fields(Faults)}
 
 
 def _default(name: str) -> FaultValue:

@@ -104,7 +104,9 @@ class Klines:
             self._send(feed, holders, superseded, final)
 
     def _feed(self, topic: KlineTopic, now: int) -> Feed:
-        feed = Feed(topic, now + self.dice.randrange(_LONGEST_MS), self.market.opening(now, topic.timeframe.minutes), None)
+        feed = Feed(
+            topic, now + self.dice.randrange(_LONGEST_MS), self.market.opening(now, topic.timeframe.minutes), None
+        )
         _, feed.pushed = self._state(feed, now)
         return feed
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from bridge.simulator.chart import Chart
 from bridge.simulator.contracts import Life, listing
 from bridge.simulator.tape import Tape
-from bridge.simulator.timeframes import BY_NAME, DAY, HOUR, MINUTE_MS, TIMEFRAMES, opening
+from bridge.simulator.timeframes import BY_NAME, DAY, HOUR, MINUTE_MS, TIMEFRAMES, WEEK, opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bridge.simulator.candles import Candle
     from bridge.simulator.clock import MarketClock
-    from bridge.simulator.contracts import Contract
     from bridge.simulator.scenario import Scenario
 
 CandleFact = dict[str, str | int | None]
@@ -25,15 +24,15 @@ class Market:
     """All contracts with their charts."""
 
     def __init__(self, scenario: Scenario, clock: MarketClock) -> None:
-        """List the contracts; their history ends nowhere, it begins `history_s` before the clock's start.
+        """List the contracts; their history begins `history_s` before the clock's start.
 
         Args:
             scenario: Which contracts, and how far back.
-            clock: Started here if it is not running yet.
+            clock: Tells market time.
         """
         self.contracts = listing(scenario)
         self.clock = clock
-        self.start = clock.begin()
+        self.start = clock.start
         self._week_starts_on = scenario.week_starts_on
         first = (self.start - scenario.history_s * 1000) // MINUTE_MS // HOUR * HOUR
         self.charts = {
@@ -96,8 +95,8 @@ class Market:
                 given as they will be once they are: the story is fixed.
         """
         minutes = BY_NAME[timeframe].minutes
-        first = max(start, self.charts[symbol].first * MINUTE_MS)
-        minute = self.opening(first + minutes * MINUTE_MS - 1, minutes)
+        oldest = self.opening(self.charts[symbol].first * MINUTE_MS, minutes)
+        minute = max(oldest, self.opening(start + minutes * MINUTE_MS - 1, minutes))
         while minute * MINUTE_MS < end:
             candle = self.charts[symbol].span(minute, minute + minutes)
             yield self.fact(symbol, timeframe, minute, candle)
@@ -122,8 +121,9 @@ class Market:
 
     def _hours_by_age(self, first: int) -> Iterator[tuple[str, int]]:
         lively = [symbol for symbol, contract in self.contracts.items() if contract.life in (Life.ACTIVE, Life.SPARSE)]
-        oldest = max(first, self.opening(self.start, 7 * DAY), first)
-        oldest = min(oldest, self.start // MINUTE_MS - DAY)
-        for hour in range(self.start // MINUTE_MS // HOUR - 1, max(oldest, first) // HOUR, -1):
+        """The past hours that the current week and the last 24 hours are made of, newest first."""
+        now = self.start // MINUTE_MS
+        oldest = max(first, min(self.opening(self.start, WEEK), now - DAY))
+        for hour in range(now // HOUR - 1, oldest // HOUR, -1):
             for symbol in lively:
                 yield symbol, hour

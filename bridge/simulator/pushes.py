@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bridge.simulator.orders import Fill, Order
     from bridge.simulator.positions import Position
 
-LEVERAGE_TEXT = "10"
+LEVERAGE = 10
 _CROSS = 2
 
 
@@ -32,7 +32,7 @@ def order(order: Order, action: int, account: Account) -> Frame:
         "state": order.state,
         "side": order.side,
         "type": order.kind,
-        "leverage": LEVERAGE_TEXT,
+        "leverage": str(LEVERAGE),
         "open_type": "cross",
         "deal_avg_price": order.average_price,
         "deal_size": str(order.deal_size),

@@ -76,6 +76,8 @@ class Tape:
 
     def candle(self, minute: int) -> Candle | None:
         """The final candle of a minute (counted since 1970)."""
+        if self._life in (Life.DEAD, Life.DELISTED):
+            return None
         dice = self._dice(minute)
         count = self._count(dice)
         if not count:

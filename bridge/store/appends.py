@@ -46,11 +46,11 @@ class Appends:
                 return self._event(record)
 
     def kline(self, kline: Kline) -> Append:
-        """A candle: a newer state of the same period may take an unsent one's place."""
+        """A candle: a newer state of the same period may take an unsent one's place, unless that was its last."""
         stream = self.keys.klines(kline.symbol, kline.timeframe)
         keys = (stream, self.keys.last_kline(kline.symbol, kline.timeframe))
         command = _evalsha(scripts.KLINE, keys, self.settings.cap_klines, *fields_of(kline))
-        return Append(stream, command, slot=(stream, kline.open_time))
+        return Append(stream, command, slot=None if kline.closed else (stream, kline.open_time))
 
     def _order(self, order: Order) -> Append:
         keys = (self.keys.orders, self.keys.order(order.order_id), self.keys.open_orders)

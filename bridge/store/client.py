@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONNECT_S: Final = 5
 COMMAND_S: Final = 5
+# Anybody may put anything into the set of wishes; bytes that are no text must not stop the reading of all the others.
+_ODD_BYTES: Final = "backslashreplace"
 
 
 def commands(url: Secret) -> Redis:
@@ -28,6 +30,7 @@ def commands(url: Secret) -> Redis:
     return Redis.from_url(
         url.reveal(),
         decode_responses=True,
+        encoding_errors=_ODD_BYTES,
         socket_connect_timeout=CONNECT_S,
         socket_timeout=COMMAND_S,
         retry=_never(),
@@ -40,6 +43,7 @@ def blocking(url: Secret) -> Redis:
     return Redis.from_url(
         url.reveal(),
         decode_responses=True,
+        encoding_errors=_ODD_BYTES,
         socket_connect_timeout=CONNECT_S,
         socket_timeout=None,
         retry=_never(),

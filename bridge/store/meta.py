@@ -34,12 +34,17 @@ async def claim(client: Redis, keys: Keys, ours: dict[str, str]) -> None:
     Raises:
         StoreError: it belongs to something else; the message says to what, and what to do.
     """
+    await _compare(client, keys, ours)  # before anything is written: who doesn't belong here leaves no mark
     for name, value in ours.items():
         await client.hsetnx(keys.meta, name, value)
+    await _compare(client, keys, ours)  # another may have been faster
+
+
+async def _compare(client: Redis, keys: Keys, ours: dict[str, str]) -> None:
     held = await cast("Awaitable[dict[str, str]]", client.hgetall(keys.meta))
     for name, value in ours.items():
-        if held.get(name) != value:
+        if held.get(name, value) != value:
             raise StoreError(
-                f"the keys under {keys.prefix!r} belong to {name} {held.get(name)!r}, not {value!r}: "
+                f"the keys under {keys.prefix!r} belong to {name} {held[name]!r}, not {value!r}: "
                 "choose another BRIDGE_PREFIX, another database, or another server"
             )

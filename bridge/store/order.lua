@@ -2,7 +2,8 @@
 -- KEYS: stream, the order's hash, the set of open orders.  ARGV: cap, then the entry's names and values in turn.
 -- Returns 1 if appended, else 0.
 -- Progress never falls: accepted < open < finished, and filled_size only grows. Everything else follows the newer
--- updated_at; what is absent (an empty string, or unknown) changes nothing.
+-- updated_at; what is absent (an empty string, or unknown) changes nothing. The raw state goes with the status; one that
+-- has no name changes no status and is passed on once.
 local rank = {accepted = 1, open = 2, partially_filled = 2, filled = 3, canceled = 3}
 local descriptive = {'client_order_id', 'side', 'position_side', 'reduce_only', 'order_type', 'price', 'size',
   'leverage', 'margin_mode', 'position_mode', 'plan_order_id', 'side_code'}
@@ -28,18 +29,25 @@ if not grew then
   end
   local rank_said, rank_known = rank[said.status] or 0, rank[known.status] or 0
   local filled_said, filled_known = tonumber(said.filled_size), tonumber(known.filled_size)
-  grew = grew or rank_said > rank_known or filled_said > filled_known
-    or (rank_said == 0 and newer and said.state ~= known.state)
-  if rank_said < rank_known then
-    joined.status, joined.state = known.status, known.state
+  if rank_said < rank_known or (rank_said == rank_known and not newer) then
+    joined.status = known.status
+    if rank_said > 0 or not newer then joined.state = known.state end
   end
   if filled_said < filled_known or (filled_said == filled_known and not newer) then
     joined.filled_size, joined.average_price = known.filled_size, known.average_price
+  elseif filled_said == filled_known and said.average_price == '' then
+    joined.average_price = known.average_price
   end
+  grew = grew or rank_said > rank_known or filled_said > filled_known
+    or joined.average_price ~= known.average_price or (rank_said == 0 and joined.state ~= known.state)
   if not newer then joined.updated_at = known.updated_at end
-  joined.created_at = known.created_at
+  if known.created_at ~= '0' then joined.created_at = known.created_at end
 end
-if not grew then return 0 end
+if not grew then
+  -- The stamp is kept all the same: what is older than this must not pass for news later.
+  redis.call('HSET', KEYS[2], 'updated_at', joined.updated_at, 'state', joined.state, 'created_at', joined.created_at)
+  return 0
+end
 
 local filled, size = tonumber(joined.filled_size), tonumber(joined.size) or 0
 if size > 0 and filled >= size then joined.status = 'filled'

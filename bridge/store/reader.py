@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -15,19 +16,28 @@ _BATCH: Final = 500
 _BLOCK_MS: Final = 1_000
 
 
-async def follow(client: Redis, positions: Mapping[str, str]) -> AsyncIterator[tuple[str, str, Fields]]:
+async def follow(client: Redis, positions: dict[str, str]) -> AsyncIterator[tuple[str, str, Fields]]:
     """Yield `(stream, id, fields)` for ever, in each stream's order.
 
     Args:
         client: one made by `client.blocking`.
-        positions: for each stream the id after which to read; `$` waits for what comes, `0` reads from the beginning.
+        positions: for each stream the id after which to read (`0-0`: from the beginning). Kept up to date as entries
+            are yielded; streams that are added to it meanwhile are followed too.
     """
-    after = dict(positions)
     while True:
-        for stream, entries in await _read(client, after):
+        if not positions:
+            await asyncio.sleep(_BLOCK_MS / 1000)
+            continue
+        for stream, entries in await _read(client, dict(positions)):
             for entry_id, fields in entries:
-                after[stream] = entry_id
+                positions[stream] = entry_id
                 yield stream, entry_id, fields
+
+
+async def streams(client: Redis, pattern: str) -> AsyncIterator[str]:
+    """Yield the names of the streams that match a glob pattern, in no order."""
+    async for name in client.scan_iter(match=pattern, count=_BATCH, _type="stream"):
+        yield str(name)
 
 
 async def newest(client: Redis, stream: str, count: int) -> list[tuple[str, Fields]]:

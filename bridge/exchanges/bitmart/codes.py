@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Final
 
@@ -59,6 +60,10 @@ POSITION_TYPES: Final = {1: PositionSide.LONG, 2: PositionSide.SHORT}
 
 _ACCEPTED, _OPEN, _FINISHED = 1, 2, 4
 
+# What Python, Redis' Lua and every reader take for the same number: no "1_0", " 1", "nan", nor digits of other scripts.
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
+_LONGEST_NUMBER: Final = 64
+
 
 def status_of(state: int, size: str, filled: str) -> Status:
     """Tell how far an order has come, from its `state` and sizes; `action` is no help, it marks partial fills as deals.
@@ -90,22 +95,18 @@ def decimal(text: str) -> Decimal:
     """Read a decimal number.
 
     Raises:
-        ValueError: `text` is none, or is infinite.
+        ValueError: `text` is none.
     """
-    try:
-        number = Decimal(text)
-    except ArithmeticError:
-        raise ValueError(f"{text[:20]!r} is no decimal number") from None
-    if not number.is_finite():
-        raise ValueError(f"{text[:20]!r} is no finite number")
-    return number
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text[:20]!r} is no decimal number")
+    return Decimal(text)
 
 
 def cost(fee: str) -> str:
     """Turn the socket's fee, negative for a cost (docs), into ours, positive for a cost, digit for digit."""
     if not fee or not fee.strip("0."):
         return fee
-    return fee[1:] if fee.startswith("-") else f"-{fee}"
+    return fee[1:] if fee.startswith("-") else f"-{fee.removeprefix('+')}"
 
 
 def present(text: str) -> str:

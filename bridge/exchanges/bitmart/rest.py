@@ -5,6 +5,7 @@ A success is HTTP 200 *and* `code` 1000; errors of the contract service say `mes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
@@ -18,7 +19,10 @@ T = TypeVar("T")
 
 OK: Final = 1000
 CLOCK_RATE: Final = "x-simulator-clock-rate"
+_LONGEST_CODE: Final = 9
 _read_reply: Final = msgspec.json.Decoder(Reply).decode
+# msgspec's errors and broken UTF-8 are both ValueErrors; nesting without end is a RecursionError.
+_UNREADABLE: Final = (ValueError, RecursionError)
 
 
 def time_call() -> Call[ServerTime]:
@@ -37,7 +41,7 @@ def _time(status: int, headers: Mapping[str, str], body: bytes) -> ServerTime:
         rate = float(headers.get(CLOCK_RATE, "1"))
     except ValueError:
         rate = 1.0
-    return ServerTime(said.server_time, rate)
+    return ServerTime(said.server_time, rate if 0 < rate < math.inf else 1.0)
 
 
 def _contracts(status: int, _headers: Mapping[str, str], body: bytes) -> list[Contract]:
@@ -48,13 +52,14 @@ def _contracts(status: int, _headers: Mapping[str, str], body: bytes) -> list[Co
 def _data(status: int, body: bytes, shape: type[T]) -> T:
     try:
         reply = _read_reply(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         start = ascii(body[:80].decode(errors="replace"))
         raise RestError(f"HTTP {status} with a body that is not BitMart's: {start}", status=status) from None
-    code = int(reply.code) if str(reply.code).isdecimal() else 0
+    text = str(reply.code)
+    code = int(text) if text.isdecimal() and len(text) <= _LONGEST_CODE else 0
     if status != 200 or code != OK:  # noqa: PLR2004 - HTTP's own number
         raise RestError(f"HTTP {status}, code {code}: {reply.message or reply.msg}", status=status, code=code)
     try:
         return msgspec.json.decode(reply.data, type=shape)
-    except msgspec.DecodeError as wrong:
+    except _UNREADABLE as wrong:
         raise RestError(f"HTTP {status} with unexpected data: {wrong}", status=status, code=code) from None

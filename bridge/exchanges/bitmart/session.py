@@ -100,7 +100,7 @@ class BitMartSession:
         return "", [_answer(parsed, frame)]
 
     def _receive_odd(self, frame: str | bytes, received_at: int, reason: str) -> tuple[str, Sequence[Record | Notice]]:
-        if frame in ("pong", b"pong"):
+        if frame.strip() in ("pong", b"pong"):
             return "", [Pong()]
         inflated = _inflate(frame) if isinstance(frame, bytes) else b""
         if inflated:

@@ -6,7 +6,12 @@ the wire and stay strings. Ids are numbers in some places and strings in others.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+# What decides which of two states is newer: a nonsense one would outlast every other.
+Stamp = Annotated[int, msgspec.Meta(ge=0, lt=10**14)]
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -65,7 +70,7 @@ class OrderState(msgspec.Struct, gc=False):
     deal_avg_price: str = ""
     deal_size: str = ""
     create_time: int = 0
-    update_time: int = 0
+    update_time: Stamp = 0
     plan_order_id: str = ""
     last_trade: msgspec.Raw = msgspec.Raw(b"null")
     position_mode: str = ""
@@ -92,7 +97,7 @@ class PositionState(msgspec.Struct, gc=False):
     open_avg_price: str = ""
     liquidate_price: str = ""
     create_time: int = 0
-    update_time: int = 0
+    update_time: Stamp = 0
     position_mode: str = ""
 
 

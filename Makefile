@@ -1,0 +1,59 @@
+# Every target does its own set-up in .venv, with nothing but Python's own venv and pip.
+# PYTHON=python3.12 make test chooses another Python (3.11 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-ready
+DEV := $(VENV)/.dev-ready
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check bench format requirements clean
+
+help:  ## Show what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(RUN)  ## Everything in one process against a simulated BitMart, printing what comes
+	@$(BIN)/bitmart-bridge up --demo
+
+run: $(RUN)  ## Everything in one process against BitMart itself
+	@$(BIN)/bitmart-bridge up
+
+test: $(DEV)  ## All tests, with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(DEV)  ## Lint, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(DEV)  ## What a record costs on its way, beside its peers
+	@$(BIN)/python -m tests.benchmarks
+
+format: $(DEV)  ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+requirements:  ## Resolve the pinned requirements anew (needs uv)
+	@./requirements/resolve
+
+clean:  ## Remove the virtual environment and all caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "bitmart-bridge needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "This Python lacks venv. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN): $(VENV)/bin/python requirements/run.txt requirements/build.txt pyproject.toml
+	@echo "setting up $(VENV) ..."
+	@$(INSTALL) --require-hashes -r requirements/build.txt -r requirements/run.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(RUN) requirements/dev.txt
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@

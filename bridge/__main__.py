@@ -1,0 +1,5 @@
+"""`python -m bridge` is `bitmart-bridge`."""
+
+from bridge.cli import main
+
+main()

@@ -1,0 +1,187 @@
+"""The parts put together, each way of running them a function: all in one, the demonstration, or one part alone.
+
+Every function returns when `stop` is set and all is drained, and raises `BridgeError` for what it can't start with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from bridge import exchanges
+from bridge.banner import banner
+from bridge.control.app import create_app
+from bridge.control.server import ControlServer
+from bridge.errors import AddressInUseError, StoreError
+from bridge.exchanges.base import Exchange
+from bridge.ingest.ingester import Ingester
+from bridge.printing import Printer
+from bridge.settings import Settings
+from bridge.simulator import Scenario, Simulator
+from bridge.store import client
+from bridge.store.desired import Desired
+from bridge.store.embedded import EmbeddedServer, running
+from bridge.store.keys import Keys
+from bridge.tail import Selection, Tail
+from bridge.timeframes import Timeframe
+from bridge.values import Secret
+
+log = logging.getLogger(__name__)
+
+_FLUSH_OUTPUT_S: Final = 2.0
+_EXPLAIN_S: Final = 15.0
+
+
+async def ingest(settings: Settings, stop: asyncio.Event) -> None:
+    """Run an ingester until `stop` is set or it is asked to stop by the control API."""
+    ingester = Ingester(settings, exchanges.chosen(settings))
+    async with asyncio.TaskGroup() as parts:
+        serving = parts.create_task(ingester.run())
+        asking = parts.create_task(_relay(stop, ingester))
+        explaining = parts.create_task(_explain(ingester))
+        await asyncio.wait([serving])
+        asking.cancel()
+        explaining.cancel()
+
+
+async def control(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve the control API until `stop` is set."""
+    async with _control(settings, exchanges.chosen(settings)) as server:
+        log.info("the control API listens on %s", server.url)
+        await stop.wait()
+
+
+async def up(settings: Settings, stop: asyncio.Event, printer: Printer) -> None:
+    """Run everything in one process: a server of our own unless `REDIS_URL` is set, an ingester, the control API."""
+    async with AsyncExitStack() as closing:
+        whose = "yours"
+        if not settings.redis_url:
+            directory = settings.data_path / "server"
+            settings = await closing.enter_async_context(_embedded(settings, directory, persistent=True))
+            whose = f"our own server, data in {directory}"
+        exchange = exchanges.chosen(settings)
+        server = await closing.enter_async_context(_control(settings, exchange))
+        await printer.line(banner(settings, exchange, server.url, whose))
+        await ingest(settings, stop)
+        await printer.finish(_FLUSH_OUTPUT_S)
+
+
+async def demo(settings: Settings, stop: asyncio.Event, printer: Printer) -> None:
+    """Run everything against a simulated exchange, with a fresh store of its own, and print what arrives."""
+    async with AsyncExitStack() as closing:
+        directory = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="bitmart-bridge-demo-")))
+        simulator = await closing.enter_async_context(Simulator(Scenario(rate=10, order_interval_s=20)))
+        settings = _pointed_at(simulator, settings)
+        settings = await closing.enter_async_context(_embedded(settings, directory, persistent=False))
+        exchange = exchanges.chosen(settings)
+        server = await closing.enter_async_context(_control(settings, exchange, any_port=True))
+        await _wish(settings, exchange)
+        await printer.line(banner(settings, exchange, server.url, "our own server, emptied at the end"))
+        tail = asyncio.create_task(Tail(settings, Selection(from_start=True), printer).run())
+        try:
+            await ingest(settings, stop)
+        finally:
+            tail.cancel()
+            await asyncio.wait([tail])
+        await printer.finish(_FLUSH_OUTPUT_S)
+
+
+def found(settings: Settings) -> Settings:
+    """Return settings that say where Redis is: as set, or the server that `up` has started.
+
+    Raises:
+        StoreError: neither is there; the message says what to do.
+    """
+    if settings.redis_url:
+        return settings
+    directory = settings.data_path / "server"
+    url = running(directory)
+    if url is None:
+        raise StoreError(f"no Redis: set REDIS_URL, or start `bitmart-bridge up` first (looked in {directory})")
+    return dataclasses.replace(settings, redis_url=Secret(url))
+
+
+@asynccontextmanager
+async def _embedded(settings: Settings, directory: Path, *, persistent: bool) -> AsyncIterator[Settings]:
+    server = EmbeddedServer(
+        directory, port=settings.embedded_port, memory_mb=settings.embedded_memory_mb, persistent=persistent
+    )
+    async with server:
+        watching = asyncio.create_task(_revive(server))
+        try:
+            yield dataclasses.replace(settings, redis_url=Secret(server.url))
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+
+async def _revive(server: EmbeddedServer) -> None:
+    while account := await server.wait_closed():
+        log.error("our own server ended: %s; starting it again", account)
+        await server.start()
+
+
+@asynccontextmanager
+async def _control(settings: Settings, exchange: Exchange, *, any_port: bool = False) -> AsyncIterator[ControlServer]:
+    app = create_app(settings, exchange)
+    server = ControlServer(app, settings.ctrl_addr)
+    try:
+        await server.start()
+    except AddressInUseError:
+        if not any_port:
+            raise
+        server = ControlServer(app, f"{settings.ctrl_addr.rpartition(':')[0]}:0")
+        await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+def _pointed_at(simulator: Simulator, settings: Settings) -> Settings:
+    account = simulator.scenario
+    return dataclasses.replace(
+        settings,
+        bitmart_public_ws_uri=simulator.public_ws_uri,
+        bitmart_private_ws_uri=simulator.private_ws_uri,
+        bitmart_rest_uri=simulator.rest_uri,
+        bitmart_api_key=Secret(account.api_key),
+        bitmart_api_secret=Secret(account.api_secret),
+        bitmart_api_memo=Secret(account.api_memo),
+    )
+
+
+async def _wish(settings: Settings, exchange: Exchange) -> None:
+    redis = client.commands(settings.redis_url)
+    topics = [
+        exchange.kline_topic("BTCUSDT", Timeframe.M1),
+        exchange.kline_topic("ETHUSDT", Timeframe.M5),
+        exchange.order_topic,
+        exchange.position_topic,
+    ]
+    try:
+        await Desired(redis, Keys(settings.bridge_prefix, settings.bitmart_account)).change("shared", add=topics)
+    finally:
+        await redis.aclose()
+
+
+async def _relay(stop: asyncio.Event, ingester: Ingester) -> None:
+    await stop.wait()
+    ingester.stop()
+
+
+async def _explain(ingester: Ingester) -> None:
+    """Say what is waited for whenever that is another thing than before, so that silence is never a riddle."""
+    said = ""
+    while True:
+        await asyncio.sleep(_EXPLAIN_S)
+        waiting = ingester.waiting_for()
+        if waiting and waiting != said:
+            log.info("waiting: %s", waiting)
+        said = waiting

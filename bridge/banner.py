@@ -1,0 +1,36 @@
+"""What a newcomer needs to see first: where everything is, and the two commands to try."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from bridge import __version__
+from bridge.exchanges.base import Exchange
+from bridge.settings import Settings
+from bridge.store.keys import Keys
+
+
+def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str) -> str:
+    """Return a screen of text; secrets, such as a password in the Redis URL, are left out."""
+    parts = urlsplit(settings.redis_url.reveal())
+    where = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    host = f" -h {parts.hostname}" if parts.hostname not in (None, "127.0.0.1", "localhost") else ""
+    port = f" -p {parts.port}" if parts.port not in (None, 6379) else ""
+    stream = Keys(settings.bridge_prefix).klines("BTCUSDT", "1m")
+    token = ' -H "Authorization: Bearer $CTRL_TOKEN"' if settings.ctrl_token else ""
+    body = '{"symbol":"BTCUSDT","tfs":["1m","5m"]}'
+    lines = [
+        f"bitmart-bridge {__version__}: {exchange.name} ({exchange.environment}) into Redis Streams",
+        f"  Redis      {where}  ({whose})",
+        f"  Control    {control_url}",
+        f"  Subscribe  curl -s -X POST {control_url}/klines/subscribe{token} -d '{body}'",
+        f"  Read       redis-cli{host}{port} XREAD BLOCK 0 STREAMS '{stream}' '$'",
+        f"             bitmart-bridge tail --redis-url {where}",
+        "  Stop       Ctrl-C; a second one forces",
+    ]
+    if exchange.environment == "live":
+        lines.append(
+            "  Note       BitMart has announced that trading ended on 2026-08-26 and that it closes on 2027-01-31:"
+            " its sockets may be silent or gone. `bitmart-bridge up --demo` shows the bridge at work."
+        )
+    return "\n".join(lines)

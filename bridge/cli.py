@@ -1,0 +1,222 @@
+"""The command line: one door for each way of running the bridge or looking at it.
+
+Heavy parts are imported by the commands that need them, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from bridge import __version__, settings
+from bridge.errors import BridgeError, SettingsError
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+
+# What the demonstration takes from the environment: nothing that could lead it to a real exchange or a real store.
+_NOT_FOR_DEMO: Final = ("BITMART_", "REDIS_URL", "DATA_DIR", "BRIDGE_PREFIX")
+
+_redis_url = click.option(
+    "--redis-url", metavar="URL", help="Which Redis; by default REDIS_URL, or the server of `up`."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="bitmart-bridge")
+def cli() -> None:
+    """BitMart futures klines, orders, fills and positions as Redis Streams.
+
+    Settings come from the environment and from .env; `bitmart-bridge check` shows and tries them.
+    """
+
+
+@cli.command()
+@click.option(
+    "--demo", is_flag=True, help="Against a simulated exchange, with a store of its own, printing what comes."
+)
+def up(*, demo: bool) -> None:
+    """Run everything in one process."""
+    from bridge import app
+    from bridge.printing import Printer
+
+    chosen = _demo_settings() if demo else settings.load()
+    start = app.demo if demo else app.up
+    _serve(chosen, lambda stop: start(chosen, stop, Printer()))
+
+
+@cli.command()
+def ingest() -> None:
+    """Run one ingester: sockets to the exchange, entries into Redis."""
+    from bridge import app
+
+    chosen = app.found(settings.load())
+    _serve(chosen, lambda stop: app.ingest(chosen, stop))
+
+
+@cli.command()
+def control() -> None:
+    """Run the HTTP control API."""
+    from bridge import app
+
+    chosen = app.found(settings.load())
+    _serve(chosen, lambda stop: app.control(chosen, stop))
+
+
+@cli.command()
+@click.option("--port", default=8190, show_default=True, help="Where to listen on 127.0.0.1; 0 takes a free port.")
+@click.option("--rate", default=1.0, show_default=True, help="Market seconds per second.")
+@click.option("--symbols", default=8, show_default=True, help="Contracts that trade.")
+@click.option("--seed", default=1, show_default=True, help="Which story the market tells.")
+@click.option("--position-mode", type=click.Choice(["hedge_mode", "one_way_mode"]), default="hedge_mode")
+@click.option(
+    "--ledger", type=click.Path(dir_okay=False, path_type=Path), help="Append the truth dealt, as JSON lines."
+)
+@click.option("--fault", "faults", multiple=True, metavar="NAME=VALUE", help="Switch a fault on; may be repeated.")
+def simulate(**options: Any) -> None:  # noqa: ANN401 - click names and types them above
+    """Run a simulated BitMart to try things against."""
+    from bridge import log
+    from bridge.simulator.program import simulated
+
+    end = log.configure("info", "text")
+    try:
+        _run(_stoppable(lambda stop: simulated(stop, click.echo, **options)))
+    finally:
+        end()
+
+
+@cli.command()
+@click.argument("kinds", nargs=-1, type=click.Choice(["klines", "orders", "fills", "positions", "events"]))
+@click.option("--symbol", "symbols", multiple=True, help="Candles of this symbol only; may be repeated.")
+@click.option("--timeframe", "timeframes", multiple=True, help="Candles of this timeframe only; may be repeated.")
+@click.option("--from-start", is_flag=True, help="Begin with the oldest entry that is kept.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@_redis_url
+def tail(
+    *,
+    kinds: tuple[str, ...],
+    symbols: tuple[str, ...],
+    timeframes: tuple[str, ...],
+    from_start: bool,
+    as_json: bool,
+    redis_url: str | None,
+) -> None:
+    """Print entries as they come: klines, orders, fills, positions, events, or all of them."""
+    from bridge.printing import Printer
+    from bridge.tail import KINDS, Selection, Tail
+    from bridge.timeframes import Timeframe
+
+    chosen = _where(redis_url)
+    selection = Selection(
+        kinds=frozenset(kinds or (("klines",) if symbols or timeframes else KINDS)),
+        symbols=frozenset(symbol.upper() for symbol in symbols),
+        timeframes=frozenset(Timeframe.parse(timeframe).value for timeframe in timeframes),
+        from_start=from_start,
+        json=as_json,
+    )
+
+    async def follow(stop: asyncio.Event) -> None:
+        printer = Printer()
+        following = asyncio.create_task(Tail(chosen, selection, printer).run())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([following, stopping], return_when=asyncio.FIRST_COMPLETED)
+        following.cancel()
+        stopping.cancel()
+        await asyncio.wait([following, stopping])
+        await printer.finish(1.0)
+
+    _run(_stoppable(follow))
+    # Standard output may belong to a reader that has gone: leave without the interpreter's last flush complaining.
+    os._exit(0)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@_redis_url
+def status(*, as_json: bool, redis_url: str | None) -> None:
+    """Show the ingesters, and how far each topic has come."""
+    from bridge.report import report
+
+    click.echo(asyncio.run(report(_where(redis_url), as_json=as_json)))
+
+
+@cli.command()
+@click.option("--offline", is_flag=True, help="Only validate and show the settings.")
+def check(*, offline: bool) -> None:
+    """Validate the settings, show them (secrets masked), and try Redis and BitMart."""
+    from bridge.checks import checks
+
+    chosen = settings.load()
+    for name, value in settings.effective(chosen).items():
+        click.echo(f"{name}={value}")
+    if not offline and not asyncio.run(checks(chosen, click.echo)):
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line; what can't be done is said in a line and exits with code 2."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except SettingsError as wrong:
+        for problem in wrong.problems:
+            click.echo(f"wrong setting: {problem}", err=True)
+        click.echo("nothing was started; .env.example lists all settings", err=True)
+        sys.exit(2)
+    except BridgeError as wrong:
+        click.echo(f"error: {wrong}", err=True)
+        sys.exit(2)
+
+
+def _demo_settings() -> Settings:
+    given = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_DEMO)}
+    return settings.load(given, dotenv=None)
+
+
+def _where(redis_url: str | None) -> Settings:
+    from bridge import app
+    from bridge.values import Secret
+
+    chosen = settings.load()
+    return dataclasses.replace(chosen, redis_url=Secret(redis_url)) if redis_url else app.found(chosen)
+
+
+def _serve(chosen: Settings, part: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
+    from bridge import log
+
+    end = log.configure(chosen.log_level, chosen.log_format)
+    try:
+        _run(_stoppable(part))
+    finally:
+        end()
+
+
+async def _stoppable(part: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    from bridge.signals import stopping
+
+    with stopping() as stop:
+        await part(stop)
+
+
+def _run(whole: Coroutine[None, None, None]) -> None:
+    """Run in an event loop; an error that ends one of the parts comes out as itself, not wrapped in groups."""
+    try:
+        asyncio.run(whole)
+    except BaseExceptionGroup as group:
+        raise _innermost(group) from group
+
+
+def _innermost(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = group.exceptions[0]
+    return _innermost(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -1,0 +1,1 @@
+"""What can be asked for. `table` lists it; the other modules are the functions behind the rows, by subject."""

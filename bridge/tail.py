@@ -1,0 +1,106 @@
+"""Follows the bridge's own streams and prints what comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.printing import Printer, as_json, as_text
+from bridge.store import client, reader
+from bridge.store.keys import Keys
+
+if TYPE_CHECKING:
+    from bridge.settings import Settings
+
+KINDS: Final = ("klines", "orders", "fills", "positions", "events")
+_LOOK_S: Final = 1.0
+_RETRY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which entries to print: kinds of stream, and for klines which symbols and timeframes (none given: all)."""
+
+    kinds: frozenset[str] = frozenset(KINDS)
+    symbols: frozenset[str] = frozenset()
+    timeframes: frozenset[str] = frozenset()
+    from_start: bool = False
+    json: bool = False
+
+
+class Tail:
+    """Prints entries of the selected streams as they come, those of streams that appear later included."""
+
+    def __init__(self, settings: Settings, selection: Selection, printer: Printer) -> None:
+        """Read what `selection` names and print it by `printer`."""
+        self._keys = Keys(settings.bridge_prefix, settings.bitmart_account)
+        self._selection = selection
+        self._printer = printer
+        self._format: Callable[[str, str, Mapping[str, str]], str] = as_json if selection.json else as_text
+        self._asking = client.commands(settings.redis_url)
+        self._following = client.blocking(settings.redis_url)
+        self._after: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Print for ever, or until nobody reads our output any more."""
+        await self._through(self._discover_new)
+        try:
+            async with asyncio.TaskGroup() as parts:
+                looking = parts.create_task(self._look())
+                await self._print()
+                looking.cancel()
+        finally:
+            await self._asking.aclose()
+            await self._following.aclose()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await self._through(self._discover)
+
+    async def _print(self) -> None:
+        while not self._printer.closed:
+            await self._through(self._print_some)
+
+    async def _print_some(self) -> None:
+        async for stream, entry_id, fields in reader.follow(self._following, self._after):
+            await self._printer.line(self._format(stream, entry_id, fields))
+            if self._printer.closed:
+                return
+
+    async def _through(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step; when Redis is away, say so once and try again."""
+        said = ""
+        while True:
+            try:
+                return await step()
+            except client.Unreachable as trouble:
+                if said != (said := client.described(trouble)):
+                    await self._printer.line(f"waiting: {said}")
+                await asyncio.sleep(_RETRY_S)
+
+    async def _discover_new(self) -> None:
+        async for stream in self._streams():
+            self._after[stream] = "0-0" if self._selection.from_start else await reader.tip(self._asking, stream)
+
+    async def _discover(self) -> None:
+        # A stream that appears while we look on is new from its first entry.
+        async for stream in self._streams():
+            self._after.setdefault(stream, "0-0")
+
+    async def _streams(self) -> AsyncIterator[str]:
+        named = {"orders": self._keys.orders, "fills": self._keys.fills, "positions": self._keys.positions}
+        for kind, stream in {**named, "events": self._keys.events}.items():
+            if kind in self._selection.kinds:
+                yield stream
+        if "klines" in self._selection.kinds:
+            async for key in reader.streams(self._asking, self._keys.klines("*", "*").replace("{*}", "*")):
+                if self._chosen(key):
+                    yield key
+
+    def _chosen(self, key: str) -> bool:
+        symbol, timeframe = key.rsplit("{", 1)[1].split("}:", 1)
+        symbols, timeframes = self._selection.symbols, self._selection.timeframes
+        return (not symbols or symbol in symbols) and (not timeframes or timeframe in timeframes)

@@ -1,0 +1,50 @@
+"""What every test may ask for: a real server, one for the whole run, emptied before each test that uses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+import redis
+
+from bridge.store import client
+from bridge.store.embedded import EmbeddedServer
+from bridge.values import Secret
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("bridge", deadline=None)
+hypothesis.settings.load_profile("bridge")
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A valkey-server that lives as long as the run."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"), port=0, persistent=False)
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(server.start())
+        yield server
+        runner.run(server.stop())
+
+
+@pytest.fixture
+def valkey_url(valkey: EmbeddedServer) -> str:
+    """The address of that server, with nothing in it."""
+    with redis.Redis.from_url(valkey.url) as cleaner:
+        cleaner.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+async def store(valkey_url: str) -> AsyncIterator[Redis]:
+    """A client of that server, as the bridge makes them."""
+    connected = client.commands(Secret(valkey_url))
+    try:
+        yield connected
+    finally:
+        await connected.aclose()

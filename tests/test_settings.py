@@ -1,0 +1,289 @@
+"""Settings: names, defaults, ranges, precedence, and that a wrong one is named before anything connects."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import SettingsError
+from bridge.settings import Settings, effective, example, load
+from bridge.values import Secret
+
+ROOT = Path(__file__).parent.parent
+CREDENTIALS = {"BITMART_API_KEY": "the-key", "BITMART_API_SECRET": "the-secret", "BITMART_API_MEMO": "the-memo"}
+
+# What the worker before this one read, and what it took for granted.
+SEED = {
+    "BITMART_PUBLIC_WS_URI": "wss://openapi-ws-v2.bitmart.com/api?protocol=1.1",
+    "BITMART_PRIVATE_WS_URI": "wss://openapi-ws-v2.bitmart.com/user?protocol=1.1",
+    "BITMART_API_KEY": "",
+    "BITMART_API_SECRET": "",
+    "BITMART_API_MEMO": "",
+    "CTRL_ADDR": "0.0.0.0:8089",
+    "SUBSCRIBE_BATCH": "20",
+    "SUBSCRIBE_DELAY_MS": "200",
+    "PING_INTERVAL_S": "15",
+    "RECONNECT_DELAY_S": "5",
+}
+
+# Every row that holds a number, with the least and the most it takes.
+RANGES = {
+    "EMBEDDED_PORT": (1, 65_535),
+    "EMBEDDED_MEMORY_MB": (16, 1_048_576),
+    "SUBSCRIBE_BATCH": (1, 100),
+    "SUBSCRIBE_DELAY_MS": (0, 60_000),
+    "PING_INTERVAL_S": (0.1, 60),
+    "PONG_TIMEOUT_S": (0.1, 60),
+    "CONNECT_TIMEOUT_S": (0.1, 120),
+    "ACK_TIMEOUT_S": (0.1, 300),
+    "RECONNECT_DELAY_S": (0.01, 300),
+    "RECONNECT_MAX_S": (0.01, 3600),
+    "LOGIN_RETRY_S": (0.1, 86_400),
+    "REJECTED_RETRY_S": (0.1, 86_400),
+    "CLOSE_GRACE_S": (0, 60),
+    "CONTRACTS_REFRESH_S": (0.1, 86_400),
+    "RECONCILE_INTERVAL_S": (0.05, 300),
+    "HEARTBEAT_INTERVAL_S": (0.05, 60),
+    "MEMBER_LIFETIME_S": (0.5, 300),
+    "BUFFER_ENTRIES": (1_000, 10_000_000),
+    "FLUSH_ENTRIES": (1, 10_000),
+    "REDIS_TIMEOUT_S": (0.1, 120),
+    "CAP_KLINES": (10, 10_000_000),
+    "CAP_ORDERS": (100, 10_000_000),
+    "CAP_FILLS": (100, 10_000_000),
+    "CAP_POSITIONS": (100, 10_000_000),
+    "CAP_EVENTS": (100, 10_000_000),
+}
+# What keeps the other end of a range from contradicting another setting.
+COMPANIONS = {
+    "RECONNECT_DELAY_S": {"RECONNECT_MAX_S": "3600"},
+    "RECONNECT_MAX_S": {"RECONNECT_DELAY_S": "0.01"},
+    "HEARTBEAT_INTERVAL_S": {"MEMBER_LIFETIME_S": "300"},
+    "MEMBER_LIFETIME_S": {"HEARTBEAT_INTERVAL_S": "0.05"},
+}
+WORDS = [
+    ("BITMART_ACCOUNT", ["a", "sub-1.x_Y", "x" * 32], ["a b", "{x}", "x" * 33, "a:b"]),
+    (
+        "CTRL_ADDR",
+        [":0", "127.0.0.1:65535", "[::1]:80", "my-host.local:8089"],
+        ["8089", "host", "host:", "h:p", "a b:1"],
+    ),
+    ("BRIDGE_PREFIX", ["b", "a.b:c_d-E", "x" * 64], ["{x}", "a b", "x" * 65, "é"]),
+    ("INGESTER_ID", ["one", "host-1.example_2", "x" * 64], ["a/b", "x" * 65, "a:b"]),
+    ("DATA_DIR", ["/tmp/with space", "~/data"], ["/a\0b"]),
+    ("LOG_LEVEL", ["debug", "info", "warning", "error", "INFO"], ["trace", "1"]),
+    ("LOG_FORMAT", ["text", "json", "JSON"], ["xml"]),
+    (
+        "REDIS_URL",
+        ["redis://h", "rediss://u:p@h:6380/1", "unix:///run/r.sock", "redis://:p%40@[::1]:1/0"],
+        ["http://h", "h:6379", "redis://h:port", "redis://h:0", "redis://h:70000", "redis://[::1/0"],
+    ),
+    ("BITMART_PUBLIC_WS_URI", ["ws://localhost:1/api", "wss://h"], ["https://h", "wss://", "wss://h:x"]),
+    ("BITMART_PRIVATE_WS_URI", ["ws://localhost:1/user", "wss://h"], ["https://h", "wss://u:p@h"]),
+    ("BITMART_REST_URI", ["http://localhost:1", "https://h/base"], ["ws://h", "https://:p@h"]),
+]
+
+
+def read(given: dict[str, str]) -> Settings:
+    return load(given, dotenv=None)
+
+
+def problems(given: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as wrong:
+        read(given)
+    return wrong.value.problems
+
+
+def written(number: float) -> str:
+    return f"{number:.10f}".rstrip("0").rstrip(".") if isinstance(number, float) else str(number)
+
+
+@pytest.mark.parametrize(("name", "default"), SEED.items())
+def test_the_names_of_the_worker_before_keep_their_defaults(name: str, default: str) -> None:
+    assert effective(read({}))[name] == default
+
+
+def test_the_names_of_the_worker_before_keep_working() -> None:
+    given = SEED | CREDENTIALS | {"CTRL_ADDR": ":9000", "SUBSCRIBE_BATCH": "7", "PING_INTERVAL_S": "20"}
+    settings = read(given)
+    assert (settings.ctrl_addr, settings.subscribe_batch, settings.ping_interval_s) == (":9000", 7, 20)
+    assert settings.has_credentials
+    assert settings.bitmart_api_memo.reveal() == "the-memo"
+
+
+def test_without_credentials_there_are_none() -> None:
+    assert not read({}).has_credentials
+
+
+@pytest.mark.parametrize("given", ["", "   ", "\t\n"])
+def test_an_empty_value_counts_as_unset(given: str) -> None:
+    assert effective(read(dict.fromkeys(effective(read({})), given))) == effective(read({}))
+
+
+def test_values_are_stripped() -> None:
+    assert read({"SUBSCRIBE_BATCH": " 7 ", "LOG_LEVEL": "debug\n"}).subscribe_batch == 7
+
+
+def test_the_table_of_ranges_misses_no_number() -> None:
+    numbers = {row.name.upper() for row in fields(Settings) if isinstance(row.default, int | float)}
+    assert numbers == set(RANGES)
+
+
+@pytest.mark.parametrize(("name", "ends"), RANGES.items())
+def test_the_ends_of_a_range_are_accepted(name: str, ends: tuple[float, float]) -> None:
+    for end in ends:
+        settings = read(COMPANIONS.get(name, {}) | {name: written(end)})
+        assert getattr(settings, name.lower()) == end
+
+
+@pytest.mark.parametrize(("name", "ends"), RANGES.items())
+def test_beyond_a_range_is_refused_by_name_with_what_was_expected(name: str, ends: tuple[float, float]) -> None:
+    least, most = ends
+    row = next(row for row in fields(Settings) if row.name.upper() == name)
+    step = 1 if row.metadata["expected"].startswith("a whole") else 0.001
+    for beyond in (least - step, most + step):
+        told = [line for line in problems(COMPANIONS.get(name, {}) | {name: written(beyond)}) if line.startswith(name)]
+        assert told[0] == f"{name}: expected {row.metadata['expected']}, not '{written(beyond)}'"
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, good, _ in WORDS for text in good])
+def test_a_fitting_word_is_accepted(name: str, text: str) -> None:
+    value = getattr(read({name: text}), name.lower())
+    assert (value.reveal() if isinstance(value, Secret) else value.lower()) in (text, text.lower())
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name, _, bad in WORDS for text in bad])
+def test_an_unfitting_word_is_refused_by_name_with_what_was_expected(name: str, text: str) -> None:
+    (told,) = problems({name: text})
+    assert told.startswith(f"{name}: expected ")
+
+
+def test_every_problem_is_told_at_once() -> None:
+    told = problems({"SUBSCRIBE_BATCH": "0", "LOG_LEVEL": "loud", "BITMART_API_KEY": "k", "REDIS_URL": "h"})
+    assert [line.partition(":")[0] for line in told] == [
+        "SUBSCRIBE_BATCH",
+        "LOG_LEVEL",
+        "BITMART_API_KEY, BITMART_API_SECRET, BITMART_API_MEMO",
+        "REDIS_URL",
+    ]
+
+
+@pytest.mark.parametrize("missing", CREDENTIALS)
+def test_credentials_come_all_three_or_none(missing: str) -> None:
+    (told,) = problems({name: text for name, text in CREDENTIALS.items() if name != missing})
+    assert told == "BITMART_API_KEY, BITMART_API_SECRET, BITMART_API_MEMO: expected all three or none of them"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"RECONNECT_DELAY_S": "61"}, "RECONNECT_MAX_S: expected at least RECONNECT_DELAY_S"),
+        ({"RECONNECT_MAX_S": "4.9"}, "RECONNECT_MAX_S: expected at least RECONNECT_DELAY_S"),
+        ({"HEARTBEAT_INTERVAL_S": "2.6"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
+        ({"MEMBER_LIFETIME_S": "1.9"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
+        ({"CTRL_ADDR": ":65536"}, "CTRL_ADDR: expected a port of at most 65535"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(given: dict[str, str], told: str) -> None:
+    assert problems(given) == [told]
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SUBSCRIBE_BATCH=3\nSUBSCRIBE_DELAY_MS='40'\nexport LOG_LEVEL=debug # loud\n")
+    settings = load({"SUBSCRIBE_BATCH": "9"}, tmp_path / ".env")
+    assert (settings.subscribe_batch, settings.subscribe_delay_ms, settings.log_level) == (9, 40, "debug")
+
+
+def test_an_empty_variable_of_the_environment_does_not_hide_the_files(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SUBSCRIBE_BATCH=3\n")
+    assert load({"SUBSCRIBE_BATCH": ""}, tmp_path / ".env").subscribe_batch == 3
+
+
+def test_a_missing_file_is_no_error(tmp_path: Path) -> None:
+    assert load({}, tmp_path / "none").subscribe_batch == 20
+
+
+def test_a_name_without_a_value_in_the_file_counts_as_unset(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("SUBSCRIBE_BATCH\nLOG_LEVEL=\n")
+    assert load({}, tmp_path / ".env") == read({})
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match=r"\.env: expected a readable text file"):
+        load({}, tmp_path / ".env")
+
+
+def test_the_process_environment_and_the_file_beside_it_are_read_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("SUBSCRIBE_BATCH=3\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SUBSCRIBE_DELAY_MS", "41")
+    monkeypatch.delenv("SUBSCRIBE_BATCH", raising=False)
+    settings = load()
+    assert (settings.subscribe_batch, settings.subscribe_delay_ms) == (3, 41)
+
+
+def test_no_secret_is_ever_shown() -> None:
+    hidden = CREDENTIALS | {"CTRL_TOKEN": "the-token", "REDIS_URL": "redis://user:the-password@h:1"}
+    settings = read(hidden)
+    shown = " ".join([repr(settings), str(settings), f"{settings}", str(effective(settings))])
+    assert not [text for text in ("the-", "redis://") if text in shown]
+    assert {effective(settings)[name] for name in hidden} == {"********"}
+
+
+def test_a_refused_secret_is_not_shown_either() -> None:
+    assert "the-password" not in " ".join(problems({"REDIS_URL": "redis://u:the-password@h:port"}))
+
+
+def test_the_effective_settings_name_every_variable() -> None:
+    assert list(effective(read({}))) == [row.name.upper() for row in fields(Settings)]
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        read({}).subscribe_batch = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "xdg", "expected"),
+    [
+        ("~/here", "/xdg", "/home/me/here"),
+        ("", "/xdg", "/xdg/bitmart-bridge"),
+        ("", "", "/home/me/.local/share/bitmart-bridge"),
+    ],
+)
+def test_our_own_server_keeps_its_data_where_told_or_where_users_data_belongs(
+    data_dir: str, xdg: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("XDG_DATA_HOME", xdg)
+    assert read({"DATA_DIR": data_dir}).data_path == Path(expected)
+
+
+def test_the_example_lists_every_setting_with_its_default() -> None:
+    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", example(), re.MULTILINE))
+    assert shown == effective(read({}))
+
+
+def test_the_example_says_what_every_setting_means_and_takes() -> None:
+    for row in fields(Settings):
+        assert f"# {row.metadata['meaning']} ({row.metadata['expected']})\n#{row.name.upper()}=" in example()
+
+
+def test_the_example_changes_nothing_and_works_with_every_line_uncommented(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(example())
+    assert effective(load({}, file)) == effective(read({}))
+    file.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", example(), flags=re.MULTILINE))
+    assert effective(load({}, file)).keys() == effective(read({})).keys()
+
+
+def test_the_example_file_is_up_to_date() -> None:
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == example(), (
+        "write it anew: python -c 'from bridge.settings import example; print(example(), end=\"\")' > .env.example"
+    )
