@@ -72,11 +72,16 @@ async def up(settings: Settings, stop: asyncio.Event, printer: Printer) -> None:
         await printer.finish(_FLUSH_OUTPUT_S)
 
 
-async def demo(settings: Settings, stop: asyncio.Event, printer: Printer) -> None:
-    """Run everything against a simulated exchange, with a fresh store of its own, and print what arrives."""
+async def demo(settings: Settings, stop: asyncio.Event, printer: Printer, ledger: Path | None = None) -> None:
+    """Run everything against a simulated exchange, with a fresh store of its own, and print what arrives.
+
+    `ledger` is a file for the truth that the simulator dealt.
+    """
     async with AsyncExitStack() as closing:
         directory = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="bitmart-bridge-demo-")))
-        simulator = await closing.enter_async_context(Simulator(Scenario(rate=10, order_interval_s=20)))
+        simulator = await closing.enter_async_context(
+            Simulator(Scenario(rate=10, order_interval_s=20), ledger_path=ledger)
+        )
         settings = _pointed_at(simulator, settings)
         settings = await closing.enter_async_context(_embedded(settings, directory, persistent=False))
         exchange = exchanges.chosen(settings)

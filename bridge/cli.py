@@ -42,14 +42,20 @@ def cli() -> None:
 @click.option(
     "--demo", is_flag=True, help="Against a simulated exchange, with a store of its own, printing what comes."
 )
-def up(*, demo: bool) -> None:
+@click.option("--ledger", type=click.Path(dir_okay=False, path_type=Path), help="With --demo: append the truth dealt.")
+def up(*, demo: bool, ledger: Path | None) -> None:
     """Run everything in one process."""
     from bridge import app
     from bridge.printing import Printer
 
-    chosen = _demo_settings() if demo else settings.load()
-    start = app.demo if demo else app.up
-    _serve(chosen, lambda stop: start(chosen, stop, Printer()))
+    if demo:
+        shown = _demo_settings()
+        _serve(shown, lambda stop: app.demo(shown, stop, Printer(), ledger))
+    elif ledger:
+        raise click.UsageError("--ledger goes with --demo")
+    else:
+        chosen = settings.load()
+        _serve(chosen, lambda stop: app.up(chosen, stop, Printer()))
 
 
 @cli.command()

@@ -23,10 +23,6 @@ class Progress:
         self.seen = seen
         self._exchange = exchange
         self._wildcards = {name: wildcard_of(exchange, name) for name in seen.served}
-        self._parts: dict[str, dict[str, TopicState]] = {}
-        for name, wildcard in self._wildcards.items():
-            if name != wildcard:
-                self._parts.setdefault(wildcard, {})[name] = seen.served[name]
 
     def all(self, now_ms: int) -> dict[str, TopicStatus]:
         """Return the status of every topic that is wanted or still served, by name, at host time `now_ms`."""
@@ -51,13 +47,11 @@ class Progress:
         if served is not None:
             return served
         try:
-            topic = self._exchange.topic(name)
+            self._exchange.topic(name)
         except InvalidTopicError as wrong:
             return TopicState(State.REJECTED, since=0, reason=str(wrong))
         if self.seen.wishes.paused:
             return TopicState(State.PENDING, since=0, reason=_PAUSED)
-        if topic.symbol == EVERY_SYMBOL and topic.name in self._parts:
-            return _joined(self._parts[topic.name])
         return TopicState(State.PENDING, since=0, reason=_UNSERVED)
 
     def is_wanted(self, name: str) -> bool:
@@ -82,21 +76,3 @@ def wildcard_of(exchange: Exchange, name: str) -> str:
     except InvalidTopicError:
         return ""
     return exchange.kline_topic(EVERY_SYMBOL, timeframe) if timeframe else ""
-
-
-def _joined(parts: dict[str, TopicState]) -> TopicState:
-    """Return a wildcard's state: that of the least advanced of its parts, and how many are active."""
-    by_state = {state: [name for name in parts if parts[name].state is state] for state in State}
-    active = len(by_state[State.ACTIVE])
-    reason = "" if active == len(parts) else f"{active} of {len(parts)} active"
-    state = State.PENDING if by_state[State.PENDING] else State.ACTIVE
-    if state is State.ACTIVE and by_state[State.REJECTED]:
-        state = State.REJECTED
-        example = by_state[State.REJECTED][0]
-        reason += f"; {example}: {parts[example].reason}"
-    return TopicState(
-        state,
-        since=max(part.since for part in parts.values()),
-        reason=reason,
-        data_at=max(part.data_at for part in parts.values()),
-    )

@@ -237,7 +237,7 @@ class Account:
             self.tell(POSITION, self._positions(self.open_positions()))
 
     def snapshot(self, topic: str) -> object:
-        """What a topic would say on subscribing, if it said something (unknown on the wire); None for nothing."""
+        """What a topic would say on subscribing, if it said something (unknown on the wire)."""
         if topic == ORDER:
             return [pushes.order(order, SUBMIT, self) for order in self.open_orders()]
         if topic == POSITION:

@@ -40,7 +40,7 @@ class Faults:
         no_pong: `{"action":"ping"}` is not answered.
         pong_plain: The pong is `{"group":"System","data":"pong"}`, as in older notes.
         pong_text: The pong is the text `pong`, as documented; the text `ping` is answered too.
-        idle_close_20s: A socket that sent nothing for 20 wall seconds is closed (documented, not seen).
+        idle_close_20s: A socket that sent no message for 20 wall seconds is closed (documented, not seen).
         lifeless_close_5s: A socket without a subscription 5 wall seconds after opening is closed (documented).
         connection_limit: More sockets than this are refused; 0 is no limit.
         http_403_on_connect: Opening a socket is answered with an HTML page and status 403, as by the CDN.

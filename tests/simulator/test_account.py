@@ -164,6 +164,16 @@ async def test_what_is_unknown_can_be_switched() -> None:
         assert [(await talk.next())["group"], await talk.next()] == [ORDER, {"group": POSITION, "data": []}]
 
 
+async def test_a_push_can_carry_all_open_positions() -> None:
+    async with still() as simulator, private(simulator, POSITION) as talk:
+        account = simulator.account
+        simulator.faults.position_full = True
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            account.fill(account.submit(symbol, 1, 4, price="60000"), 4, "60000")
+        pushed = [[row["symbol"] for row in (await talk.next())["data"]] for _ in range(2)]
+    assert pushed == [["BTCUSDT"], ["ETHUSDT", "BTCUSDT"]]
+
+
 async def test_a_snapshot_on_subscribing_can_be_switched_on() -> None:
     async with Simulator(quiet(rate=STANDSTILL), faults=Faults(private_snapshot=True)) as simulator:
         account = simulator.account

@@ -184,11 +184,13 @@ class Pinged(ClientConnection):
 
 
 async def test_the_server_pings_by_itself() -> None:
-    async with fast(ping_interval_s=0.05) as simulator:
-        async with connect(simulator.public_ws_uri, create_connection=Pinged) as socket:
-            talk = Talk(socket)
-            while len(Pinged.pinged) < 2:
-                await talk.pong()
+    async with (
+        fast(ping_interval_s=0.05) as simulator,
+        connect(simulator.public_ws_uri, create_connection=Pinged) as socket,
+    ):
+        talk = Talk(socket)
+        while len(Pinged.pinged) < 2:
+            await talk.pong()
 
 
 @pytest.mark.parametrize("compression", ["deflate", None])

@@ -126,6 +126,13 @@ async def test_text_that_is_no_message_is_refused_and_the_socket_stays_open(text
         assert (await talk.pong())["group"] == "System"
 
 
+async def test_a_request_for_a_silent_channel_gets_nothing() -> None:
+    async with Simulator(quiet()) as simulator, public(simulator) as talk:
+        await talk.send(action="request", args=["futures/depthIncrease50:BTCUSDT"])
+        assert (await talk.pong())["group"] == "System"
+        assert simulator.stats.frames_out == 1
+
+
 async def test_each_ping_is_answered_with_a_fresh_uuid() -> None:
     async with Simulator(quiet()) as simulator, public(simulator) as talk:
         pongs = [await talk.pong() for _ in range(2)]

@@ -105,7 +105,7 @@ async def test_every_push_is_a_state_on_the_way_to_the_true_candle() -> None:
         volumes = [int(state["v"]) for state in states]
         assert volumes == sorted(set(volumes))
         assert volumes[-1] <= int(str(final["volume"]))
-        assert 10 <= len(states) <= 31
+        assert 3 <= len(states) <= 31
         for state in states:
             assert state["o"] == final["open"]
             assert Decimal(str(final["low"])) <= Decimal(state["l"]) <= Decimal(state["c"])

@@ -6,7 +6,7 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from bridge.simulator import Scenario, Simulator
+from bridge.simulator import Ledger, Scenario, Simulator
 from tests.simulator.clients import STANDSTILL, START, public, quiet
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ async def test_facts_by_hand_to_the_last_digit() -> None:
         "volume": "-5",
         "entry_price": "60000",
     }
+
+
+def test_the_memory_keeps_the_newest_facts() -> None:
+    ledger = Ledger()
+    for number in range(250_001):
+        ledger.note({"fact": "fill", "at": number})
+    assert (len(ledger.facts), ledger.dropped, ledger.facts[0]["at"]) == (200_001, 50_000, 50_000)
 
 
 def test_truth_includes_history_and_empty_periods() -> None:

@@ -184,6 +184,13 @@ async def test_details_list_every_contract_truthfully() -> None:
     assert (unknown.status_code, unknown.json()["code"], unknown.json()["message"]) == (400, 40012, "SYMBOL_NOT_EXIST")
 
 
+async def test_details_may_be_a_large_body() -> None:
+    async with still(symbols=1200, quiet_share=1.0, history_s=3600) as simulator:
+        reply = await get(simulator, "/contract/public/details")
+    assert len(reply.content) > 800_000
+    assert len(reply.json()["data"]["symbols"]) == 1202
+
+
 async def test_unknown_paths_are_answered_by_the_gateway() -> None:
     async with still() as simulator:
         reply = await get(simulator, "/contract/public/nothing")
