@@ -96,8 +96,9 @@ def owner_of(name: str | None) -> str:
 
 
 async def _bounded(request: Request) -> bytes:
-    # The rest of a body that is too long isn't read: the connection ends with the answer.
-    too_long = RefusedError(413, f"a body may have {LIMIT_BYTES} bytes", headers={"Connection": "close"})
+    # What follows of a body that is too long is thrown away by uvicorn as it comes; ending the connection would take
+    # the answer away from those who still send.
+    too_long = RefusedError(413, f"a body may have {LIMIT_BYTES} bytes")
     if int(request.headers.get("content-length", "0")) > LIMIT_BYTES:
         raise too_long
     text = bytearray()

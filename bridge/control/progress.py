@@ -57,7 +57,7 @@ class Progress:
     def is_wanted(self, name: str) -> bool:
         """Tell whether a topic is wanted, by its own name or by a wildcard."""
         wanted = self.seen.wishes.topics
-        return name in wanted or self._wildcards.get(name, "") in wanted
+        return name in wanted or self._wildcards.get(name) in wanted
 
     def leftovers(self, removed: Iterable[str]) -> list[str]:
         """Return those served topics that only the removed ones account for."""
@@ -69,10 +69,10 @@ class Progress:
         )
 
 
-def wildcard_of(exchange: Exchange, name: str) -> str:
-    """Return the topic that stands for every symbol's topic of the kind of `name`; nothing if there is none."""
+def wildcard_of(exchange: Exchange, name: str) -> str | None:
+    """Return the topic that stands for every symbol's topic of the kind of `name`, or None if there is none."""
     try:
         timeframe = exchange.topic(name).timeframe
     except InvalidTopicError:
-        return ""
-    return exchange.kline_topic(EVERY_SYMBOL, timeframe) if timeframe else ""
+        return None
+    return exchange.kline_topic(EVERY_SYMBOL, timeframe) if timeframe else None

@@ -136,10 +136,7 @@ class _Uvicorn(uvicorn.Server):
 
 def _listener(wanted: address.Address) -> socket.socket:
     try:
-        if not wanted.host and socket.has_dualstack_ipv6():
-            return socket.create_server(("", wanted.port), family=socket.AF_INET6, dualstack_ipv6=True)
-        family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
-        return socket.create_server((wanted.host, wanted.port), family=family)
+        listener = _bound(wanted)
     except OSError as trouble:
         where = f"{wanted.host}:{wanted.port}"
         if trouble.errno == errno.EADDRINUSE:
@@ -147,3 +144,13 @@ def _listener(wanted: address.Address) -> socket.socket:
                 f"CTRL_ADDR {where} is taken: stop what listens there, or set CTRL_ADDR to another port"
             ) from None
         raise SettingsError([f"CTRL_ADDR: cannot listen on {where}: {trouble.strerror}"]) from None
+    # asyncio sees to this only where it makes the socket itself; without it each answer takes 40 ms longer (seen).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _bound(wanted: address.Address) -> socket.socket:
+    if not wanted.host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", wanted.port), family=socket.AF_INET6, dualstack_ipv6=True)
+    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    return socket.create_server((wanted.host, wanted.port), family=family)

@@ -2,7 +2,7 @@
 
 The exchange marks no candle as closed: the same period is pushed again and again, until a later one is. So a period is
 over when a later one appears, or when its end and a grace have passed; its last known state is then said once more with
-`closed=1`. Nothing follows that, and nothing older than what was said comes out.
+`closed=1`. Nothing follows that, and nothing older than what was said comes out: a period's volume only grows.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Candles:
             self._newest[series] = kline
             return (kline,)
         ahead = kline.open_time - newest.open_time
-        if ahead < 0 or (ahead == 0 and newest.closed):
+        if ahead < 0 or (ahead == 0 and (newest.closed or float(kline.volume) < float(newest.volume))):
             self.late += 1
             return ()
         self._newest[series] = kline

@@ -6,6 +6,7 @@ answer, a changed mind or a new connection need no code of their own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -85,6 +86,11 @@ class Subscriptions:
 
         Only the answer to the last request decides: those before it were overtaken by a change of mind.
         """
+        known = self._held.get(topic)
+        if action is Action.SUBSCRIBE and (known is None or known.phase is Phase.REJECTED):
+            # Granted late, after we had given it up: the exchange holds it, so the next plan asks again or leaves it.
+            self._held[topic] = Held(Phase.SUBSCRIBING, -math.inf)
+            return False
         held = self._answered(topic)
         if held is None:
             return False

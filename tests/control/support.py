@@ -38,6 +38,13 @@ class Store:
         self.desired = Desired(self.redis, self.keys)
         self.members = Members(self.redis, self.keys, lifetime_s=60)
 
+    async def hold(self, symbol: str, slot: str, state: dict[str, str]) -> None:
+        """Be a position that is open."""
+        async with self.redis.pipeline() as pipe:
+            pipe.hset(self.keys.position(symbol, slot), items=[part for pair in state.items() for part in pair])
+            pipe.sadd(self.keys.open_positions, f"{symbol}:{slot}")
+            await pipe.execute()
+
     async def serve(self, name: str, topics: dict[str, State] | None = None, **state: str | int) -> None:
         """Be an ingester that serves `topics`."""
         states = {topic: TopicState(how, since=1_000, reason="") for topic, how in (topics or {}).items()}

@@ -137,7 +137,8 @@ async def test_one_wrong_member_changes_nothing(
     assert answer["error"]
     assert answer["field"] == field
     wishes = await known.desired.read()
-    assert (wishes.topics, wishes.revision) == ({BTC_1M}, 1)
+    assert wishes.topics == {BTC_1M}
+    assert wishes.revision == 1
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,10 @@ async def test_one_owners_wishes_are_replaced(api: httpx2.AsyncClient, known: St
     assert answer["message"] == "bot wants 4 topics now"
     assert answer["still_wanted_by"] == {ORDER: ["other"], BTC_1M: ["bot"]}
     assert (await known.desired.by_owner()) == {"bot": answer["topics"], "other": [ORDER]}
+
+
+async def test_private_topics_are_named_by_flags(api: httpx2.AsyncClient) -> None:
+    assert (await put(api, {"orders": True, "positions": True}))["topics"] == [ORDER, POSITION]
 
 
 async def test_an_owner_may_come_to_want_nothing(api: httpx2.AsyncClient, known: Store) -> None:

@@ -33,7 +33,6 @@ class Program:
             "HOME": str(folder),
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
-            "PYTHONASYNCIODEBUG": "0",
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None

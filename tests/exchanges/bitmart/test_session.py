@@ -183,8 +183,8 @@ def test_every_shape_of_a_pong_is_one(session: BitMartSession, frame: str | byte
             "Invalid message: message must be JSON: ping",
         ),
         (
-            '{"action":"","group":"futures/trade:X","success":false,"error":"Invalid action [] for group [futures/trade:X]"}',
-            "Invalid action [] for group [futures/trade:X]",
+            '{"action":"","group":"futures/trade:X","success":false,"error":"Invalid action [] for group [X]"}',
+            "Invalid action [] for group [X]",
         ),
         ('{"action":"subscribe","success":false,"error":"too many"}', "too many"),
         ('{"error":"maintenance"}', "maintenance"),

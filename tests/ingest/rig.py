@@ -1,0 +1,156 @@
+"""What the tests of this room share: settings that hurry, and a sink that remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from bridge import exchanges
+from bridge.clock import ExchangeClock, host_ms
+from bridge.exchanges.base import Exchange
+from bridge.ingest.connection import Connection
+from bridge.records import EventName, Kline, Record, Source
+from bridge.settings import Settings
+from bridge.simulator import Scenario, Simulator
+from bridge.timeframes import Timeframe
+from bridge.values import Secret
+
+# 2026-09-23 10:20:00 UTC, a Wednesday.
+START: Final = 1_790_158_800_000
+BTC: Final = "futures/klineBin1m:BTCUSDT"
+ETH: Final = "futures/klineBin5m:ETHUSDT"
+ORDERS: Final = "futures/order"
+POSITIONS: Final = "futures/position"
+# What no test waits for unless it says so: far longer than any test lasts.
+NEVER_S: Final = 600.0
+
+
+def quick(simulator: Simulator, **changes: Any) -> Settings:  # noqa: ANN401 - the fields of settings
+    """Settings that point at a simulator and retry at once; what is to take long must be asked for."""
+    account = simulator.scenario
+    hurried = Settings(
+        bitmart_public_ws_uri=simulator.public_ws_uri,
+        bitmart_private_ws_uri=simulator.private_ws_uri,
+        bitmart_rest_uri=simulator.rest_uri,
+        bitmart_api_key=Secret(account.api_key),
+        bitmart_api_secret=Secret(account.api_secret),
+        bitmart_api_memo=Secret(account.api_memo),
+        subscribe_delay_ms=0,
+        reconnect_delay_s=0.01,
+        reconnect_max_s=0.05,
+    )
+    return dataclasses.replace(hurried, **changes)
+
+
+def market(**changes: Any) -> Simulator:  # noqa: ANN401 - the fields of a scenario
+    """A simulator that plays an hour in a minute, and whose account rests unless told otherwise."""
+    return Simulator(Scenario(**({"start": START, "rate": 60.0, "trading": False} | changes)))
+
+
+def clock_of(simulator: Simulator) -> ExchangeClock:
+    """A clock that shows the simulator's time."""
+    clock = ExchangeClock(time.monotonic, host_ms(), simulator.scenario.rate)
+    clock.observe(simulator.now)
+    return clock
+
+
+class Notebook:
+    """A connection's sink that remembers."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.records: list[Record] = []
+        self.events: list[tuple[EventName, str, str]] = []
+        self.stirs = 0
+
+    def take(self, record: Record) -> None:
+        """Take a record."""
+        self.records.append(record)
+
+    def happened(self, event: EventName, subject: str, text: str) -> None:
+        """Take note of an event."""
+        self.events.append((event, subject, text))
+
+    def stirred(self) -> None:
+        """Count a change of state."""
+        self.stirs += 1
+
+    def names(self) -> list[EventName]:
+        """What happened, in order."""
+        return [event for event, _, _ in self.events]
+
+    def texts(self, event: EventName) -> list[str]:
+        """What was said of each such event."""
+        return [text for name, _, text in self.events if name is event]
+
+    def klines(self, topic: str) -> list[Kline]:
+        """The candles of a topic, as they came."""
+        prefix, _, symbol = topic.partition(":")
+        timeframe = prefix.removeprefix("futures/klineBin").lower()
+        return [
+            record
+            for record in self.records
+            if isinstance(record, Kline) and (record.symbol, record.timeframe) == (symbol, timeframe)
+        ]
+
+
+def connect(simulator: Simulator, settings: Settings, notes: Notebook, *, private: bool = False) -> Connection:
+    """A connection that is not running yet."""
+    return Connection(
+        private=private,
+        exchange=exchanges.chosen(settings),
+        clock=clock_of(simulator),
+        settings=settings,
+        sink=notes,
+        draw=lambda: 1.0,
+    )
+
+
+@asynccontextmanager
+async def running(part: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a part that ends only by being cancelled; a part that ended by itself has failed."""
+    task = asyncio.create_task(part)
+    try:
+        yield task
+        if task.done():
+            task.result()
+            raise AssertionError("it ended by itself")
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def candle(minute: int, **changes: Any) -> Kline:  # noqa: ANN401 - the fields of a kline
+    """A one-minute candle that opens `minute` minutes after the start."""
+    open_time = START + minute * 60_000
+    made = Kline(
+        symbol="BTCUSDT",
+        timeframe="1m",
+        open_time=open_time,
+        close_time=Timeframe.M1.last_ms(open_time),
+        open="100",
+        high="101",
+        low="99",
+        close="100",
+        volume="5",
+        closed=0,
+        source=Source.WS.value,
+        received_at=1,
+    )
+    return made if not changes else type(made)(**{name: getattr(made, name) for name in made.__struct_fields__} | changes)
+
+
+def credentialless(settings: Settings) -> Settings:
+    """The same without an account."""
+    return dataclasses.replace(
+        settings, bitmart_api_key=Secret(), bitmart_api_secret=Secret(), bitmart_api_memo=Secret()
+    )
+
+
+def exchange_of(settings: Settings) -> Exchange:
+    """The exchange that settings speak of."""
+    return exchanges.chosen(settings)

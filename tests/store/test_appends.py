@@ -1,0 +1,77 @@
+"""What Redis is told for each record: script, keys, cap, and the entry laid out as records spell it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.records import Event, EventName, Record, Source, field_names, fields_of
+from bridge.settings import load
+from bridge.store import scripts
+from bridge.store.appends import Appends
+from bridge.store.keys import Keys
+from tests.store.support import FILL, KLINE, ORDER, POSITION, changed
+
+CAPS = {"CAP_KLINES": "11", "CAP_ORDERS": "102", "CAP_FILLS": "103", "CAP_POSITIONS": "104", "CAP_EVENTS": "105"}
+APPENDS = Appends(Keys("p", "acc"), load(CAPS, dotenv=None))
+EVENT = Event(
+    event=EventName.LOST, subject="public", text="closed", ingester="one", source=Source.BRIDGE, received_at=1
+)
+
+
+@pytest.mark.parametrize(
+    ("record", "script", "keys", "arguments"),
+    [
+        (KLINE, scripts.KLINE, ["p:klines:{BTCUSDT}:1m", "p:klines:{BTCUSDT}:1m:last"], [11]),
+        (ORDER, scripts.ORDER, ["p:orders:{acc}", "p:orders:{acc}:1", "p:orders:{acc}:open"], [102]),
+        (FILL, scripts.FILL, ["p:fills:{acc}", "p:fills:{acc}:seen"], [103]),
+        (
+            POSITION,
+            scripts.POSITION,
+            ["p:positions:{acc}", "p:positions:{acc}:BTCUSDT:long", "p:positions:{acc}:open"],
+            [104, "BTCUSDT:long"],
+        ),
+    ],
+    ids=["kline", "order", "fill", "position"],
+)
+def test_a_record_is_handed_to_its_script_with_cap_and_fields(
+    record: Record, script: scripts.Script, keys: list[str], arguments: list[object]
+) -> None:
+    append = APPENDS.of(record)
+    assert [*append.command] == ["EVALSHA", script.sha, len(keys), *keys, *arguments, *fields_of(record)]
+    assert append.command[-2 * len(field_names(type(record))) :: 2] == field_names(type(record))
+    assert append.stream == keys[0]
+
+
+def test_an_event_needs_no_script() -> None:
+    append = APPENDS.of(EVENT)
+    assert [*append.command] == ["XADD", "p:events", "MAXLEN", "~", 105, "*", *fields_of(EVENT)]
+    assert append.stream == "p:events"
+
+
+def test_states_of_one_candle_share_a_slot_and_no_other_states_do() -> None:
+    slots = [
+        APPENDS.of(kline).slot
+        for kline in (
+            KLINE,
+            changed(KLINE, close="99", volume="999"),
+            changed(KLINE, open_time=KLINE.open_time + 60_000),
+            changed(KLINE, timeframe="5m"),
+            changed(KLINE, symbol="ETHUSDT"),
+        )
+    ]
+    assert slots[0] == slots[1]
+    assert len(set(slots)) == 4
+
+
+@pytest.mark.parametrize(
+    "record",
+    [changed(KLINE, closed=1), ORDER, FILL, POSITION, EVENT],
+    ids=["closed", "order", "fill", "position", "event"],
+)
+def test_everything_else_is_never_replaced(record: Record) -> None:
+    assert APPENDS.of(record).slot is None
+
+
+def test_a_script_is_named_by_its_hash() -> None:
+    assert {len(script.sha) for script in scripts.APPENDS} == {40}
+    assert len({script.sha for script in (*scripts.APPENDS, scripts.DESIRED, scripts.HEARTBEAT)}) == 6
