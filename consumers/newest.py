@@ -19,7 +19,7 @@ from redis.retry import Retry
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6390/0")
 PREFIX = os.environ.get("BRIDGE_PREFIX", "bitmart")
 BLOCK_MS = 1_000
-LOOK_S = 5.0
+LOOK_S = 1.0
 PAUSE_S = 1.0
 
 

@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 USER_AGENT: Final = f"bitmart-bridge/{__version__}"
 _LARGEST_FRAME: Final = 1 << 20
 _CLOSE_S: Final = 1.0
+_LOOK_S: Final = 0.05
 
 
 class Phase(StrEnum):
@@ -158,6 +159,8 @@ class Connection:
     async def _open(self) -> None:
         self.phase = Phase.CONNECTING
         session = self._exchange.session()
+        if self._private:
+            await self._time_known()
         try:
             async with opened(self._uri, self._settings) as socket, asyncio.TaskGroup() as parts:
                 receiving = parts.create_task(self._receive(socket, session))
@@ -195,6 +198,15 @@ class Connection:
                 await self._changed.wait()
         except TimeoutError:
             pass
+
+    async def _time_known(self) -> None:
+        # A login signed with a wrong date is refused, and the next try is far. If nobody tells, the host's has to do.
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                while not self._clock.synchronised:  # noqa: ASYNC110 - the clock is no part of the event loop
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            log.warning("%s connection: the exchange's time is unknown, signing with the host's", self.name)
 
     async def _log_in(self, socket: ClientConnection, session: Session) -> None:
         self.phase = Phase.LOGGING_IN

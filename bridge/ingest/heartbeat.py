@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -106,14 +107,19 @@ def topic_states(connections: list[Connection], reconciler: Reconciler) -> dict[
             state = _STATES.get(held.phase, State.PENDING) if held else State.PENDING
             reason = held.reason if held else connection.trouble
             states[topic] = TopicState(state, now, reason, connection.data_at.get(topic, 0))
+        for topic, held in connection.held:
+            if topic not in connection.wanted and held.phase is not Phase.REJECTED:
+                states[topic] = TopicState(State.PENDING, now, "being unsubscribed")
     for name, topics in reconciler.wildcards.items():
         states[name] = _whole(topics, states, now)
     return states
 
 
 def _whole(topics: frozenset[str], states: dict[str, TopicState], now: int) -> TopicState:
-    settled = sum(states[topic].state is not State.PENDING for topic in topics if topic in states)
-    if topics and settled == len(topics):
-        return TopicState(State.ACTIVE, now)
-    reason = f"{settled} of {len(topics)} contracts" if topics else "the list of contracts is not known yet"
-    return TopicState(State.PENDING, now, reason)
+    if not topics:
+        return TopicState(State.PENDING, now, "the list of contracts is not known yet")
+    counted = Counter(states[topic].state for topic in topics if topic in states)
+    refused = f"{counted[State.REJECTED]} of {len(topics)} contracts are rejected" if counted[State.REJECTED] else ""
+    if counted[State.ACTIVE] + counted[State.REJECTED] == len(topics):
+        return TopicState(State.ACTIVE if counted[State.ACTIVE] else State.REJECTED, now, refused)
+    return TopicState(State.PENDING, now, f"{counted[State.ACTIVE]} of {len(topics)} contracts are active")

@@ -16,12 +16,14 @@ from bridge.store.keys import Keys
 class Append(msgspec.Struct, frozen=True, gc=False):
     """One entry on its way: the command that appends it, and the stream it belongs to.
 
-    A newer append of the same `slot` may take an unsent one's place; `None` marks what must never be replaced.
+    A newer append of the same `slot` may take an unsent one's place; `None` marks what must never be replaced. While a
+    `final` one waits, nothing of its slot follows.
     """
 
     stream: str
     command: tuple[str | int, ...]
     slot: Hashable = None
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Appends:
         stream = self.keys.klines(kline.symbol, kline.timeframe)
         keys = (stream, self.keys.last_kline(kline.symbol, kline.timeframe))
         command = _evalsha(scripts.KLINE, keys, self.settings.cap_klines, *fields_of(kline))
-        return Append(stream, command, slot=None if kline.closed else (stream, kline.open_time))
+        return Append(stream, command, slot=(stream, kline.open_time), final=bool(kline.closed))
 
     def _order(self, order: Order) -> Append:
         keys = (self.keys.orders, self.keys.order(order.order_id), self.keys.open_orders)

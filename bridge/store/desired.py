@@ -6,10 +6,10 @@ there by hand belongs to nobody and goes with anybody's unsubscribe.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import NoScriptError
 
@@ -36,9 +36,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change that is stored: its revision, and those of the removed topics that other owners still want."""
+    """A change that is stored: its revision, the removed topics, and those of them that other owners still want."""
 
     revision: int
+    removed: tuple[str, ...] = ()
     still_wanted: tuple[str, ...] = ()
 
 
@@ -65,19 +66,11 @@ class Desired:
         Raises:
             StoreError: other owners came and went faster than this change could name them.
         """
-        added, removed = list(add), list(remove)
-        for _ in range(_TRIES):
-            others = sorted(await self._owners() - {owner})
-            answer = await self._run(owner, others, added, removed)
-            if int(answer[0]) >= 0:
-                return Change(int(answer[0]), tuple(answer[1:]))
-        raise StoreError("the wishes are being changed by too many at once; try again")
+        return await self._apply(owner, list(add), ["remove", *remove])
 
     async def replace(self, owner: str, topics: Iterable[str]) -> Change:
-        """Make `topics` the whole of one owner's wishes."""
-        wanted = set(topics)
-        held = await self._members(self._keys.wanted_by(owner))
-        return await self.change(owner, add=sorted(wanted), remove=sorted(held - wanted))
+        """Make `topics` the whole of one owner's wishes, in one atomic step; raises as `change` does."""
+        return await self._apply(owner, list(topics), ["replace"])
 
     async def by_owner(self) -> dict[str, list[str]]:
         """Return each owner's topics, sorted."""
@@ -102,7 +95,16 @@ class Desired:
     async def _members(self, key: str) -> set[str]:
         return set(await cast("Awaitable[set[str]]", self._client.smembers(key)))
 
-    async def _run(self, owner: str, others: list[str], added: list[str], removed: list[str]) -> Sequence[str]:
+    async def _apply(self, owner: str, added: list[str], rest: list[str]) -> Change:
+        for _ in range(_TRIES):
+            others = sorted(await self._owners() - {owner})
+            revision, *lists = await self._run(owner, others, added, rest)
+            if revision >= 0:
+                removed, still_wanted = lists
+                return Change(revision, tuple(removed), tuple(still_wanted))
+        raise StoreError("the wishes are being changed by too many at once; try again")
+
+    async def _run(self, owner: str, others: list[str], added: list[str], rest: list[str]) -> list[Any]:
         keys = [
             self._keys.desired,
             self._keys.revision,
@@ -110,12 +112,12 @@ class Desired:
             self._keys.wanted_by(owner),
             *(self._keys.wanted_by(other) for other in others),
         ]
-        arguments = [owner, self._keys.wake, str(len(others)), *others, str(len(added)), *added, *removed]
+        arguments = [owner, self._keys.wake, str(len(others)), *others, str(len(added)), *added, *rest]
         try:
             answer = await self._client.evalsha(DESIRED.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             answer = await self._client.eval(DESIRED.text, len(keys), *keys, *arguments)
-        return cast("Sequence[str]", answer)
+        return cast("list[Any]", answer)
 
 
 @asynccontextmanager

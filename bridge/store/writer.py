@@ -124,7 +124,10 @@ class Writer:
             self._serial += 1
             slot = self._serial
         elif slot in self._waiting:
-            self.tally.conflated += slot not in self._flying
+            if self._waiting[slot].final:
+                self.tally.conflated += 1
+                return
+            self.tally.conflated += self._waiting[slot] is not self._flying.get(slot)
         if len(self._waiting) >= self._bound and slot not in self._waiting:
             del self._waiting[next(iter(self._waiting))]
             self.tally.overflowed += 1

@@ -91,8 +91,8 @@ async def test_a_full_store_is_503_and_says_of_what_kind(mortal: EmbeddedServer)
 
 
 async def test_too_many_at_once_may_try_again(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def contended(*_: object) -> list[str]:
-        return ["-1"]
+    async def contended(*_: object) -> list[int]:
+        return [-1]
 
     monkeypatch.setattr(Desired, "_run", contended)
     async with serving(settings_for(valkey_url)) as http:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from bridge import exchanges
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Exchange
 from bridge.ingest.connection import Connection
+from bridge.ingest.subscriptions import Phase
 from bridge.records import EventName, Kline, Record, Source
 from bridge.settings import Settings
 from bridge.simulator import Scenario, Simulator
@@ -65,6 +66,7 @@ class Notebook:
         """Begin empty."""
         self.records: list[Record] = []
         self.events: list[tuple[EventName, str, str]] = []
+        self.times: list[float] = []
         self.stirs = 0
 
     def take(self, record: Record) -> None:
@@ -74,6 +76,7 @@ class Notebook:
     def happened(self, event: EventName, subject: str, text: str) -> None:
         """Take note of an event."""
         self.events.append((event, subject, text))
+        self.times.append(time.monotonic())
 
     def stirred(self) -> None:
         """Count a change of state."""
@@ -98,15 +101,23 @@ class Notebook:
         ]
 
 
-def connect(simulator: Simulator, settings: Settings, notes: Notebook, *, private: bool = False) -> Connection:
-    """A connection that is not running yet."""
+def connect(
+    simulator: Simulator,
+    settings: Settings,
+    notes: Notebook,
+    *,
+    private: bool = False,
+    clock: ExchangeClock | None = None,
+    draw: Callable[[], float] = lambda: 1.0,
+) -> Connection:
+    """A connection that is not running yet; each of its waits is as long as it can be."""
     return Connection(
         private=private,
         exchange=exchanges.chosen(settings),
-        clock=clock_of(simulator),
+        clock=clock or clock_of(simulator),
         settings=settings,
         sink=notes,
-        draw=lambda: 1.0,
+        draw=draw,
     )
 
 
@@ -122,6 +133,11 @@ async def running(part: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+def active(connection: Connection) -> set[str]:
+    """The topics that the exchange has acknowledged."""
+    return {topic for topic, held in connection.held if held.phase is Phase.ACTIVE}
 
 
 def candle(minute: int, **changes: Any) -> Kline:  # noqa: ANN401 - the fields of a kline

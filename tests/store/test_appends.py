@@ -63,11 +63,13 @@ def test_states_of_one_candle_share_a_slot_and_no_other_states_do() -> None:
     assert len(set(slots)) == 4
 
 
-@pytest.mark.parametrize(
-    "record",
-    [changed(KLINE, closed=1), ORDER, FILL, POSITION, EVENT],
-    ids=["closed", "order", "fill", "position", "event"],
-)
+def test_the_last_word_on_a_candle_takes_the_place_of_its_states_and_keeps_it() -> None:
+    last, state = APPENDS.of(changed(KLINE, closed=1)), APPENDS.of(KLINE)
+    assert last.slot == state.slot
+    assert (last.final, state.final) == (True, False)
+
+
+@pytest.mark.parametrize("record", [ORDER, FILL, POSITION, EVENT], ids=["order", "fill", "position", "event"])
 def test_everything_else_is_never_replaced(record: Record) -> None:
     assert APPENDS.of(record).slot is None
 

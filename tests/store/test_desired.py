@@ -37,7 +37,7 @@ async def test_at_first_nothing_is_wanted(desired: Desired) -> None:
 async def test_a_wish_is_stored_and_counted(desired: Desired) -> None:
     assert await desired.change("shared", add=[A, B]) == Change(1)
     assert await desired.read() == Wishes(frozenset({A, B}), 1, paused=False)
-    assert await desired.change("shared", add=[C], remove=[A]) == Change(2)
+    assert await desired.change("shared", add=[C], remove=[A]) == Change(2, removed=(A,))
     assert await wanted(desired) == {B, C}
 
 
@@ -49,9 +49,9 @@ async def test_every_change_counts_even_one_that_changes_nothing(desired: Desire
 async def test_what_another_wants_stays_and_is_named(desired: Desired) -> None:
     await desired.change("one", add=[A, B])
     await desired.change("two", add=[A])
-    assert await desired.change("one", remove=[B, A]) == Change(3, still_wanted=(A,))
+    assert await desired.change("one", remove=[B, A]) == Change(3, removed=(B, A), still_wanted=(A,))
     assert await wanted(desired) == {A}
-    assert await desired.change("two", remove=[A]) == Change(4)
+    assert await desired.change("two", remove=[A]) == Change(4, removed=(A,))
     assert await wanted(desired) == set()
 
 
@@ -66,7 +66,7 @@ async def test_each_owner_is_told_with_its_topics_until_it_has_none(desired: Des
 async def test_what_was_put_there_by_hand_goes_with_anybodys_unsubscribe(store: Redis, desired: Desired) -> None:
     await store.sadd(KEYS.desired, A)
     assert await wanted(desired) == {A}
-    assert await desired.change("anybody", remove=[A]) == Change(1)
+    assert await desired.change("anybody", remove=[A]) == Change(1, removed=(A,))
     assert await wanted(desired) == set()
 
 
@@ -78,11 +78,17 @@ async def test_bytes_put_there_by_hand_that_are_no_text_do_not_hide_the_others(s
 async def test_replacing_makes_a_list_the_whole_of_one_owners_wishes(desired: Desired) -> None:
     await desired.change("one", add=[A, B])
     await desired.change("two", add=[A])
-    assert await desired.replace("one", [C, B]) == Change(3, still_wanted=(A,))
+    assert await desired.replace("one", [C, B]) == Change(3, removed=(A,), still_wanted=(A,))
     assert await desired.by_owner() == {"one": [B, C], "two": [A]}
     assert await wanted(desired) == {A, B, C}
     await desired.replace("one", [])
     assert await desired.by_owner() == {"two": [A]}
+
+
+async def test_replacements_of_one_owner_at_once_end_as_one_of_them(desired: Desired) -> None:
+    await asyncio.gather(*(desired.replace("one", [f"t{n}", f"u{n}"]) for n in range(8)))
+    left = sorted(await wanted(desired))
+    assert left in [[f"t{n}", f"u{n}"] for n in range(8)]
 
 
 async def test_many_changes_at_once_lose_nothing(desired: Desired) -> None:
@@ -105,7 +111,7 @@ async def test_an_owner_that_comes_between_reading_and_changing_is_not_overlooke
         return await run(*arguments)
 
     monkeypatch.setattr(store, "evalsha", meddled)
-    assert await desired.change("one", remove=[A]) == Change(3, still_wanted=(A,))
+    assert await desired.change("one", remove=[A]) == Change(3, removed=(A,), still_wanted=(A,))
     assert len(tries) == 3  # refused, the newcomer's own, and again
     assert await wanted(desired) == {A}
 

@@ -9,7 +9,7 @@ import pytest
 from bridge.records import field_names
 from bridge.settings import load
 from bridge.store.appends import Appends
-from tests.store.support import APPENDS, KEYS, KLINE, MINUTE_MS, OPEN_TIME, changed, column, entries, run, said, state
+from tests.store.support import KEYS, KLINE, MINUTE_MS, OPEN_TIME, changed, column, entries, run, said, state
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

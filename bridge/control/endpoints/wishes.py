@@ -58,18 +58,16 @@ async def replace(backend: Backend, asked: Question[Replacement]) -> Reply:
     """Make something the whole of one owner's wishes."""
     owner = owner_of(asked.body.owner)
     topics = selection.replacement(backend.exchange, asked.body)
-    held = (await backend.desired.by_owner()).get(owner, [])
     change = await backend.desired.replace(owner, topics)
-    removed = sorted(set(held) - set(topics))
     answer = Changed(
         message=f"{owner} wants {len(topics)} topic{'' if len(topics) == 1 else 's'} now",
         topics=topics,
         revision=change.revision,
         owner=owner,
-        still_wanted_by=await _wanters(backend, removed),
+        still_wanted_by=await _wanters(backend, change.removed),
         warning=_warning(backend.exchange, topics),
     )
-    hope = Hope(change.revision, active=frozenset(topics), gone=frozenset(removed))
+    hope = Hope(change.revision, active=frozenset(topics), gone=frozenset(change.removed))
     return await replied(backend, answer, hope, asked.patience_s)
 
 

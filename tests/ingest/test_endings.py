@@ -1,0 +1,30 @@
+"""Why a life of a connection ended, in words."""
+
+from __future__ import annotations
+
+import pytest
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
+from websockets.frames import Close
+from websockets.http11 import Response
+
+from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (ConnectionClosedError(Close(1008, "idle"), None), "closed by the exchange with code 1008 idle"),
+        (ConnectionClosedOK(Close(1001, ""), Close(1001, ""), rcvd_then_sent=True), "closed by the exchange with code 1001"),
+        (ConnectionClosedError(None, None), "cut off"),
+        (InvalidStatus(Response(403, "Forbidden", Headers(), b"<html>")), "refused with HTTP 403"),
+        (TimeoutError("timed out during opening handshake"), "no answer within the time allowed"),
+        (TimeoutError(), "no answer within the time allowed"),
+        (Ended("no answer to our ping in 10 s"), "no answer to our ping in 10 s"),
+        (LoginRefusedError("login refused: no such key"), "login refused: no such key"),
+        (ConnectionRefusedError(111, "Connect call failed"), "[Errno 111] Connect call failed"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_every_end_has_its_words(trouble: BaseException, words: str) -> None:
+    assert reason_of(trouble) == words

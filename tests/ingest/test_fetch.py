@@ -1,0 +1,171 @@
+"""REST calls, over real connections to the simulated exchange and to servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.clock import ExchangeClock
+from bridge.errors import RestError
+from bridge.exchanges.base import Call
+from bridge.exchanges.bitmart import rest
+from bridge.ingest import fetch
+from bridge.ingest.connection import USER_AGENT
+from bridge.ingest.fetch import Rest
+from tests.ingest.rig import START, market
+
+GAP_S = 0.2
+ECHO: Call[bytes] = Call(
+    "/path", lambda status, _, body: b"%d " % status + body, {"symbol": "A&B", "step": "1"}, {"X-BM-KEY": "key"}
+)
+
+
+def clock_at(start_ms: int) -> ExchangeClock:
+    """A clock that shows what it was told and does not move."""
+    return ExchangeClock(lambda: 0.0, start_ms)
+
+
+@asynccontextmanager
+async def asking(uri: str, clock: ExchangeClock | None = None) -> AsyncIterator[Rest]:
+    """Something to make calls with."""
+    asker = Rest(uri, clock or clock_at(0))
+    try:
+        yield asker
+    finally:
+        await asker.aclose()
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that gives everybody the same answer and hangs up; yields its address and the requests it read."""
+    requests: list[bytes] = []
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(answer)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(converse, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
+
+
+def reply(date: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n" + date + b"Content-Length: 2\r\nConnection: close\r\n\r\nhi"
+
+
+async def test_a_call_returns_what_its_reader_makes_of_the_answer() -> None:
+    async with market() as simulator, asking(simulator.rest_uri) as asker:
+        before = simulator.now
+        said = await asker.ask(rest.time_call())
+        assert before <= said.now_ms <= simulator.now
+        assert said.rate == 60
+
+
+async def test_a_call_says_who_asks_and_carries_its_parameters_and_headers() -> None:
+    async with answering(reply(b"")) as (uri, requests), asking(uri) as asker:
+        assert await asker.ask(ECHO) == b"200 hi"
+        lines = requests[0].decode().split("\r\n")
+        assert lines[0] == "GET /path?symbol=A%26B&step=1 HTTP/1.1"
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
+        assert (headers["user-agent"], headers["x-bm-key"]) == (USER_AGENT, "key")
+
+
+@pytest.mark.parametrize(
+    ("fault", "value", "status", "code", "words"),
+    [
+        ("rest_429", True, 429, 30013, "Request too many requests"),
+        ("rest_418", True, 418, 30017, "Your request rate is banned"),
+        ("rest_500", True, 500, 59999, "Internal error"),
+        ("rest_gateway", 30030, None, 30030, ""),
+        ("rest_403", True, 403, 0, "with a body that is not BitMart's: '<"),
+        ("rest_rubbish", True, 200, 0, "with a body that is not BitMart's: '<html>"),
+        ("rest_null", True, 200, 1000, "unexpected data"),
+        ("rest_empty", True, 200, 1000, "unexpected data"),
+    ],
+)
+async def test_what_is_no_success_is_told_with_its_numbers_and_words(
+    fault: str, value: bool | int, status: int | None, code: int, words: str
+) -> None:
+    async with market() as simulator, asking(simulator.rest_uri) as asker:
+        setattr(simulator.faults, fault, value)
+        with pytest.raises(RestError) as trouble:
+            await asker.ask(rest.contracts_call())
+        assert (trouble.value.status, trouble.value.code) == (status or trouble.value.status, code)
+        assert words in str(trouble.value)
+        simulator.faults.reset()
+        assert len(await asker.ask(rest.contracts_call())) == 10
+
+
+async def test_an_exchange_that_is_away_gives_no_answer() -> None:
+    async with answering(b"") as (uri, _):
+        pass
+    async with asking(uri) as asker:
+        with pytest.raises(RestError, match="no answer from /system/time: ") as trouble:
+            await asker.ask(rest.time_call())
+        assert (trouble.value.status, trouble.value.code) == (0, 0)
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{", b"nonsense\r\n\r\n"])
+async def test_half_an_answer_is_none(answer: bytes) -> None:
+    async with answering(answer) as (uri, _), asking(uri) as asker:
+        with pytest.raises(RestError, match="no answer from /path: ."):
+            await asker.ask(ECHO)
+
+
+async def test_an_answer_that_takes_too_long_is_given_up_and_the_next_call_goes_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch, "_TIMEOUT_S", 0.2)
+    async with market() as simulator, asking(simulator.rest_uri) as asker:
+        simulator.faults.rest_slow_s = 0.5
+        with pytest.raises(RestError, match="no answer from /system/time: ReadTimeout"):
+            await asker.ask(rest.time_call())
+        simulator.faults.rest_slow_s = 0.0
+        assert await asker.ask(rest.time_call())
+
+
+async def test_calls_are_made_one_after_the_other_with_a_gap_between() -> None:
+    async with answering(reply(b"")) as (uri, requests), asking(uri) as asker:
+        began = time.monotonic()
+        assert await asyncio.gather(*(asker.ask(ECHO) for _ in range(3))) == [b"200 hi"] * 3
+        assert time.monotonic() - began >= 2 * GAP_S
+        assert len(requests) == asker.calls == 3
+
+
+async def test_a_call_that_is_cancelled_lets_the_next_one_through() -> None:
+    async with market() as simulator, asking(simulator.rest_uri) as asker:
+        simulator.faults.rest_slow_s = 0.3
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await asker.ask(rest.time_call())
+        simulator.faults.rest_slow_s = 0.0
+        assert await asker.ask(rest.time_call())
+
+
+async def test_the_date_of_an_answer_moves_the_clock_forward_once_that_is_synchronised() -> None:
+    async with market() as simulator, asking(simulator.rest_uri, clock := clock_at(0)) as asker:
+        await asker.ask(rest.contracts_call())
+        assert (clock.now_ms(), clock.synchronised) == (0, False)
+        clock.observe(START - 86_400_000)
+        await asker.ask(rest.contracts_call())
+        assert START <= clock.now_ms() <= simulator.now
+
+
+async def test_the_date_of_an_answer_never_moves_the_clock_back() -> None:
+    async with market() as simulator, asking(simulator.rest_uri, clock := clock_at(0)) as asker:
+        clock.observe(ahead := START + 86_400_000)
+        await asker.ask(rest.contracts_call())
+        assert clock.now_ms() == ahead
+
+
+@pytest.mark.parametrize("date", [b"", b"Date: \r\n", b"Date: yesterday\r\n", b"Date: Mon, 99 Foo 2026 00:00:00 GMT\r\n"])
+async def test_an_answer_without_a_readable_date_says_nothing_of_the_time(date: bytes) -> None:
+    async with answering(reply(date)) as (uri, _), asking(uri, clock := clock_at(0)) as asker:
+        clock.observe(1)
+        assert await asker.ask(ECHO) == b"200 hi"
+        assert clock.now_ms() == 1

@@ -1,0 +1,91 @@
+"""The list of contracts, read while a wish names every symbol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.clock import ExchangeClock
+from bridge.ingest import listing
+from bridge.ingest.fetch import Rest
+from bridge.ingest.listing import Listing
+from bridge.simulator import Scenario, Simulator
+from tests.ingest.rig import exchange_of, market, quick, running
+from tests.support import wait_until
+
+DETAILS = "/contract/public/details"
+WELL_KNOWN = {"BTCUSDT", "ETHUSDT"}
+
+
+@asynccontextmanager
+async def keeping(simulator: Simulator, refresh_s: float = 600) -> AsyncIterator[tuple[Listing, list[int]]]:
+    """A running list, and how many symbols it had at each change."""
+    rest = Rest(simulator.rest_uri, ExchangeClock(time.monotonic, 0))
+    changes: list[int] = []
+    kept = Listing(
+        rest,
+        exchange_of(quick(simulator)),
+        refresh_s=refresh_s,
+        on_change=lambda: changes.append(len(kept.symbols)),
+    )
+    async with running(kept.run()):
+        yield kept, changes
+    await rest.aclose()
+
+
+async def test_the_list_is_read_when_it_is_needed_and_holds_what_trades() -> None:
+    async with market(symbols=3, delisted=2) as simulator, keeping(simulator) as (kept, changes):
+        kept.need(needed=True)
+        await wait_until(lambda: changes, "the list was read")
+        assert changes == [3]
+        assert len(kept.symbols) == 3
+        assert kept.symbols >= WELL_KNOWN
+        assert not [symbol for symbol in kept.symbols if symbol.startswith("DEL")]
+
+
+async def test_the_list_is_not_read_while_nobody_needs_it() -> None:
+    async with market() as simulator, keeping(simulator) as (idle, _), keeping(simulator, 0.01) as (kept, changes):
+        kept.need(needed=True)
+        await wait_until(lambda: changes, "the other list was read")
+        kept.need(needed=False)
+        asked = simulator.stats.requests[DETAILS]
+        kept.need(needed=True)
+        await wait_until(lambda: simulator.stats.requests[DETAILS] > asked, "it was read again")
+        assert idle.symbols == frozenset()
+        assert changes == [8]  # the same list is no change
+
+
+async def test_a_list_that_changed_is_told() -> None:
+    async with market(symbols=3) as simulator, keeping(simulator, 0.01) as (kept, changes):
+        kept.need(needed=True)
+        await wait_until(lambda: changes == [3], "the list was read")
+        await simulator.stop()
+        async with Simulator(Scenario(symbols=5), port=simulator.port):
+            await wait_until(lambda: changes == [3, 5], "the new list was read")
+
+
+async def test_trouble_is_told_and_ends_with_the_next_good_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_RETRY_S", 0.01)
+    async with market() as simulator:
+        simulator.faults.rest_403 = True
+        async with keeping(simulator) as (kept, changes):
+            kept.need(needed=True)
+            await wait_until(lambda: kept.trouble, "there is trouble")
+            assert kept.trouble.startswith("HTTP 403 with a body that is not BitMart's: ")
+            assert kept.symbols == frozenset()
+            simulator.faults.rest_403 = False
+            await wait_until(lambda: changes, "the list was read")
+            assert kept.trouble == ""
+
+
+async def test_trouble_later_leaves_the_last_list_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_RETRY_S", 0.01)
+    async with market() as simulator, keeping(simulator, 0.01) as (kept, changes):
+        kept.need(needed=True)
+        await wait_until(lambda: changes, "the list was read")
+        simulator.faults.rest_null = True
+        await wait_until(lambda: kept.trouble, "there is trouble")
+        assert (len(kept.symbols), changes) == (8, [8])
