@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,9 +20,6 @@ from bridge.errors import BridgeError, SettingsError
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
-
-# What the demonstration takes from the environment: nothing that could lead it to a real exchange or a real store.
-_NOT_FOR_DEMO: Final = ("BITMART_", "REDIS_URL", "DATA_DIR", "BRIDGE_PREFIX")
 
 _redis_url = click.option(
     "--redis-url", metavar="URL", help="Which Redis; by default REDIS_URL, or the server of `up`."
@@ -49,7 +46,7 @@ def up(*, demo: bool, ledger: Path | None) -> None:
     from bridge.printing import Printer
 
     if demo:
-        shown = _demo_settings()
+        shown = settings.load_for_demo()
         _serve(shown, lambda stop: app.demo(shown, stop, Printer(), ledger))
     elif ledger:
         raise click.UsageError("--ledger goes with --demo")
@@ -183,11 +180,6 @@ def main() -> None:
     except BridgeError as wrong:
         click.echo(f"error: {wrong}", err=True)
         sys.exit(2)
-
-
-def _demo_settings() -> Settings:
-    given = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_DEMO)}
-    return settings.load(given, dotenv=None)
 
 
 def _where(redis_url: str | None) -> Settings:

@@ -19,6 +19,7 @@ from bridge.values import Secret, choice, matching, seconds, secret, uri, whole
 
 _HOST_PORT = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}"
 _LONGEST_S = 86_400
+_NOT_FOR_DEMO = ("BITMART_", "REDIS_URL", "DATA_DIR", "BRIDGE_PREFIX", "INGESTER_ID")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +139,16 @@ def _read_file(dotenv: Path) -> dict[str, str]:
         return {name: value or "" for name, value in dotenv_values(dotenv).items()}
     except (OSError, UnicodeDecodeError) as wrong:
         raise SettingsError([f"{dotenv}: expected a readable text file: {wrong}"]) from None
+
+
+def load_for_demo() -> Settings:
+    """Read the settings of the demonstration: nothing that could lead it to a real exchange or a real store.
+
+    Raises:
+        SettingsError: as `load` does.
+    """
+    given = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_FOR_DEMO)}
+    return load(given, dotenv=None)
 
 
 def _contradictions(settings: Settings) -> list[str]:

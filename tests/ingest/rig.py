@@ -48,8 +48,8 @@ def quick(simulator: Simulator, **changes: Any) -> Settings:  # noqa: ANN401 - t
 
 
 def market(**changes: Any) -> Simulator:  # noqa: ANN401 - the fields of a scenario
-    """A simulator that plays an hour in a minute, and whose account rests unless told otherwise."""
-    return Simulator(Scenario(**({"start": START, "rate": 60.0, "trading": False} | changes)))
+    """A simulator that plays an hour in a minute, limits nobody, and whose account rests unless told otherwise."""
+    return Simulator(Scenario(**({"start": START, "rate": 60.0, "trading": False, "limits": False} | changes)))
 
 
 def clock_of(simulator: Simulator) -> ExchangeClock:
@@ -157,7 +157,9 @@ def candle(minute: int, **changes: Any) -> Kline:  # noqa: ANN401 - the fields o
         source=Source.WS.value,
         received_at=1,
     )
-    return made if not changes else type(made)(**{name: getattr(made, name) for name in made.__struct_fields__} | changes)
+    return (
+        made if not changes else type(made)(**{name: getattr(made, name) for name in made.__struct_fields__} | changes)
+    )
 
 
 def credentialless(settings: Settings) -> Settings:

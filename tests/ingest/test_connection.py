@@ -177,9 +177,10 @@ async def test_a_login_that_the_exchange_blames_itself_for_is_tried_again_soon()
 
     async with market() as simulator, serve(busy, "127.0.0.1", 0) as server:
         uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/user"
-        async with holding(
-            simulator, ORDERS, private=True, bitmart_private_ws_uri=uri, login_retry_s=NEVER_S
-        ) as (connection, notes):
+        async with holding(simulator, ORDERS, private=True, bitmart_private_ws_uri=uri, login_retry_s=NEVER_S) as (
+            connection,
+            notes,
+        ):
             assert await until_lost(notes) == "login refused: authentication is temporarily unavailable"
             await until_active(connection, ORDERS)
 
@@ -373,9 +374,12 @@ async def test_frames_are_cut_by_size_before_the_exchange_would_close_the_socket
 
 
 async def test_frames_hold_no_more_topics_than_set() -> None:
-    async with market() as simulator, holding(simulator, BTC, ETH, BTC.replace("1m", "5m"), subscribe_batch=2) as (
-        connection,
-        _,
+    async with (
+        market() as simulator,
+        holding(simulator, BTC, ETH, BTC.replace("1m", "5m"), subscribe_batch=2) as (
+            connection,
+            _,
+        ),
     ):
         await until_active(connection, *connection.wanted)
         assert simulator.stats.frames_in == 2

@@ -15,7 +15,10 @@ from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
     ("trouble", "words"),
     [
         (ConnectionClosedError(Close(1008, "idle"), None), "closed by the exchange with code 1008 idle"),
-        (ConnectionClosedOK(Close(1001, ""), Close(1001, ""), rcvd_then_sent=True), "closed by the exchange with code 1001"),
+        (
+            ConnectionClosedOK(Close(1001, ""), Close(1001, ""), rcvd_then_sent=True),
+            "closed by the exchange with code 1001",
+        ),
         (ConnectionClosedError(None, None), "cut off"),
         (InvalidStatus(Response(403, "Forbidden", Headers(), b"<html>")), "refused with HTTP 403"),
         (TimeoutError("timed out during opening handshake"), "no answer within the time allowed"),

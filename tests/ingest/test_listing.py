@@ -9,20 +9,25 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.clock import ExchangeClock
-from bridge.ingest import listing
+from bridge.ingest import fetch, listing
 from bridge.ingest.fetch import Rest
 from bridge.ingest.listing import Listing
 from bridge.simulator import Scenario, Simulator
 from tests.ingest.rig import exchange_of, market, quick, running
 from tests.support import wait_until
 
-DETAILS = "/contract/public/details"
 WELL_KNOWN = {"BTCUSDT", "ETHUSDT"}
 
 
+@pytest.fixture(autouse=True)
+def _no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls follow each other at once: the simulator's limits are off."""
+    monkeypatch.setattr(fetch, "_GAP_S", 0.01)
+
+
 @asynccontextmanager
-async def keeping(simulator: Simulator, refresh_s: float = 600) -> AsyncIterator[tuple[Listing, list[int]]]:
-    """A running list, and how many symbols it had at each change."""
+async def keeping(simulator: Simulator, refresh_s: float = 600) -> AsyncIterator[tuple[Listing, list[int], Rest]]:
+    """A running list, how many symbols it had at each change, and what it asks with."""
     rest = Rest(simulator.rest_uri, ExchangeClock(time.monotonic, 0))
     changes: list[int] = []
     kept = Listing(
@@ -32,12 +37,12 @@ async def keeping(simulator: Simulator, refresh_s: float = 600) -> AsyncIterator
         on_change=lambda: changes.append(len(kept.symbols)),
     )
     async with running(kept.run()):
-        yield kept, changes
+        yield kept, changes, rest
     await rest.aclose()
 
 
 async def test_the_list_is_read_when_it_is_needed_and_holds_what_trades() -> None:
-    async with market(symbols=3, delisted=2) as simulator, keeping(simulator) as (kept, changes):
+    async with market(symbols=3, delisted=2) as simulator, keeping(simulator) as (kept, changes, _):
         kept.need(needed=True)
         await wait_until(lambda: changes, "the list was read")
         assert changes == [3]
@@ -46,24 +51,37 @@ async def test_the_list_is_read_when_it_is_needed_and_holds_what_trades() -> Non
         assert not [symbol for symbol in kept.symbols if symbol.startswith("DEL")]
 
 
+async def test_the_list_is_read_again_and_again_and_the_same_list_is_no_change() -> None:
+    async with market() as simulator, keeping(simulator, 0.01) as (kept, changes, rest):
+        kept.need(needed=True)
+        await wait_until(lambda: rest.calls >= 4, "it was read several times")
+        assert changes == [8]
+
+
 async def test_the_list_is_not_read_while_nobody_needs_it() -> None:
-    async with market() as simulator, keeping(simulator) as (idle, _), keeping(simulator, 0.01) as (kept, changes):
-        kept.need(needed=True)
-        await wait_until(lambda: changes, "the other list was read")
-        kept.need(needed=False)
-        asked = simulator.stats.requests[DETAILS]
-        kept.need(needed=True)
-        await wait_until(lambda: simulator.stats.requests[DETAILS] > asked, "it was read again")
-        assert idle.symbols == frozenset()
-        assert changes == [8]  # the same list is no change
+    async with (
+        market() as simulator,
+        keeping(simulator, 0.01) as (never, _, idle),
+        keeping(simulator, 0.01) as (once, changes, former),
+        keeping(simulator, 0.01) as (still, _, busy),
+    ):
+        once.need(needed=True)
+        await wait_until(lambda: changes, "the list was read")
+        once.need(needed=False)
+        still.need(needed=True)
+        begun = former.calls
+        await wait_until(lambda: busy.calls >= 5, "the third list was read several times")
+        assert (never.symbols, idle.calls) == (frozenset(), 0)
+        assert former.calls <= begun + 1  # one may have been under way
+        assert len(once.symbols) == 8
 
 
 async def test_a_list_that_changed_is_told() -> None:
-    async with market(symbols=3) as simulator, keeping(simulator, 0.01) as (kept, changes):
+    async with market(symbols=3) as simulator, keeping(simulator, 0.01) as (kept, changes, _):
         kept.need(needed=True)
         await wait_until(lambda: changes == [3], "the list was read")
         await simulator.stop()
-        async with Simulator(Scenario(symbols=5), port=simulator.port):
+        async with Simulator(Scenario(symbols=5, limits=False), port=simulator.port):
             await wait_until(lambda: changes == [3, 5], "the new list was read")
 
 
@@ -71,7 +89,7 @@ async def test_trouble_is_told_and_ends_with_the_next_good_answer(monkeypatch: p
     monkeypatch.setattr(listing, "_RETRY_S", 0.01)
     async with market() as simulator:
         simulator.faults.rest_403 = True
-        async with keeping(simulator) as (kept, changes):
+        async with keeping(simulator) as (kept, changes, _):
             kept.need(needed=True)
             await wait_until(lambda: kept.trouble, "there is trouble")
             assert kept.trouble.startswith("HTTP 403 with a body that is not BitMart's: ")
@@ -83,7 +101,7 @@ async def test_trouble_is_told_and_ends_with_the_next_good_answer(monkeypatch: p
 
 async def test_trouble_later_leaves_the_last_list_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "_RETRY_S", 0.01)
-    async with market() as simulator, keeping(simulator, 0.01) as (kept, changes):
+    async with market() as simulator, keeping(simulator, 0.01) as (kept, changes, _):
         kept.need(needed=True)
         await wait_until(lambda: changes, "the list was read")
         simulator.faults.rest_null = True

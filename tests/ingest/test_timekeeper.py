@@ -9,11 +9,17 @@ import pytest
 
 from bridge.clock import ExchangeClock
 from bridge.errors import RestError
-from bridge.ingest import timekeeper
+from bridge.ingest import fetch, timekeeper
 from bridge.ingest.fetch import Rest
 from bridge.simulator import Scenario, Simulator
 from tests.ingest.rig import START, exchange_of, market, quick, running
 from tests.support import wait_until
+
+
+@pytest.fixture(autouse=True)
+def _no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls follow each other at once: the simulator's limits are off."""
+    monkeypatch.setattr(fetch, "_GAP_S", 0.01)
 
 
 def parts(simulator: Simulator) -> tuple[ExchangeClock, Rest]:
@@ -34,7 +40,7 @@ async def test_asking_once_sets_the_clock_and_the_simulators_rate() -> None:
 
 async def test_nobody_but_a_simulator_on_this_machine_may_hurry_the_clock() -> None:
     # 127.0.0.2 reaches this machine and is none of the names that count as a simulator's.
-    scenario = Scenario(start=START, rate=60.0, trading=False)
+    scenario = Scenario(start=START, rate=60.0, trading=False, limits=False)
     async with Simulator(scenario, host="127.0.0.2") as simulator:
         exchange = exchange_of(quick(simulator))
         assert exchange.environment == "other"

