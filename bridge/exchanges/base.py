@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from bridge.records import Record
+from bridge.records import Kline, Record
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
 
@@ -163,10 +163,15 @@ class ServerTime:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One thing the exchange lists."""
+    """One thing the exchange lists.
+
+    `idle` means that nothing at all was traded in the last 24 hours; `last_price` is empty before the first trade.
+    """
 
     symbol: str
     trading: bool
+    idle: bool = False
+    last_price: str = ""
 
 
 class Exchange(Protocol):
@@ -222,3 +227,14 @@ class Exchange(Protocol):
 
     def contracts_call(self) -> Call[list[Contract]]:
         """Ask what is listed."""
+
+    @property
+    def most_klines(self) -> int:
+        """How many candles one call may ask for."""
+
+    def klines_call(self, symbol: str, timeframe: Timeframe, first_ms: int, last_ms: int) -> Call[list[Kline]]:
+        """Ask for the candles that open from `first_ms` to `last_ms`, both inclusive; the answer is in order of time.
+
+        The candle still open may be among them, and every candle says `closed=0`: what is over is not theirs to say.
+        `received_at` is 0, for the caller to fill in.
+        """

@@ -47,6 +47,8 @@ class Heartbeat:
         self._on_stop = on_stop
         self._stirred = asyncio.Event()
         self._published: dict[str, TopicState] = {}
+        self._doubtful: set[str] = set()
+        self._entered = False
         self.trouble = ""
 
     def stir(self) -> None:
@@ -61,8 +63,6 @@ class Heartbeat:
                 await self.report()
                 self.trouble = ""
             except Unreachable as trouble:
-                # What Redis still holds of us is unknown now: say everything again.
-                self._published.clear()
                 self._note(described(trouble))
             await asyncio.sleep(_GAP_S)
             try:
@@ -73,15 +73,31 @@ class Heartbeat:
 
     async def report(self) -> None:
         """Report once; topics first, so that whoever sees a revision applied sees its topics too."""
+        try:
+            asked_to_stop = await self._report()
+        except Unreachable:
+            # What Redis still holds of us is unknown now: say everything again, and take back all that may be there.
+            self._doubtful |= self._published.keys()
+            self._published.clear()
+            raise
+        if asked_to_stop:
+            self._on_stop()
+
+    async def _report(self) -> bool:
+        if not self._entered:
+            # What a namesake left behind, a request to stop included, was not meant for us.
+            await self._members.leave(self._name)
+            self._entered = True
         state = self._state()
         current = self._topics()
         changed = {topic: fresh for topic, said in current.items() if (fresh := self._fresh(topic, said))}
-        gone = self._published.keys() - current.keys()
+        gone = (self._published.keys() | self._doubtful) - current.keys()
         if changed or gone:
+            self._doubtful |= changed.keys()
             await self._members.publish(self._name, changed, gone)
         self._published = {topic: changed.get(topic) or self._published[topic] for topic in current}
-        if await self._members.beat(self._name, state):
-            self._on_stop()
+        self._doubtful.clear()
+        return await self._members.beat(self._name, state)
 
     def _fresh(self, topic: str, said: TopicState) -> TopicState | None:
         before = self._published.get(topic)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from bridge.exchanges.base import Call, Contract, Credentials, ServerTime, Topic
 from bridge.exchanges.bitmart import rest, topics
 from bridge.exchanges.bitmart.session import BitMartSession
+from bridge.records import Kline
 from bridge.timeframes import Timeframe
 
 _LIVE: Final = "api-cloud-v2.bitmart.com"
@@ -21,6 +22,7 @@ class BitMart:
     name = "bitmart"
     order_topic = topics.ORDER_TOPIC
     position_topic = topics.POSITION_TOPIC
+    most_klines = rest.MOST_KLINES
 
     def __init__(
         self, *, public_uri: str, private_uri: str, rest_uri: str, credentials: Credentials | None, batch: int
@@ -64,3 +66,7 @@ class BitMart:
     def contracts_call(self) -> Call[list[Contract]]:
         """Ask what BitMart lists."""
         return rest.contracts_call()
+
+    def klines_call(self, symbol: str, timeframe: Timeframe, first_ms: int, last_ms: int) -> Call[list[Kline]]:
+        """Ask for candles."""
+        return rest.klines_call(symbol, timeframe, first_ms, last_ms)

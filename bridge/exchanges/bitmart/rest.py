@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
 
 from bridge.errors import RestError
 from bridge.exchanges.base import Call, Contract, ServerTime
-from bridge.exchanges.bitmart.wire import ContractsBody, Reply, TimeBody
+from bridge.exchanges.bitmart.topics import kline_of
+from bridge.exchanges.bitmart.wire import Candle, ContractsBody, KlineRow, Reply, TimeBody
+from bridge.records import Kline, Source
+from bridge.timeframes import MINUTE_MS, Timeframe
 
 T = TypeVar("T")
 
 OK: Final = 1000
+# 500 rows is the most that a window may span, else it is refused with 40039; one of them is the overlap.
+MOST_KLINES: Final = 498
 CLOCK_RATE: Final = "x-simulator-clock-rate"
 _LONGEST_CODE: Final = 9
 _read_reply: Final = msgspec.json.Decoder(Reply).decode
@@ -35,6 +41,18 @@ def contracts_call() -> Call[list[Contract]]:
     return Call("/contract/public/details", _contracts)
 
 
+def klines_call(symbol: str, timeframe: Timeframe, first_ms: int, last_ms: int) -> Call[list[Kline]]:
+    """`/contract/public/kline`: whether the start is inclusive is unknown, so it is asked for one period earlier."""
+    step = timeframe.milliseconds
+    params = {
+        "symbol": symbol,
+        "step": str(step // MINUTE_MS),
+        "start_time": str((first_ms - step) // 1000),
+        "end_time": str(last_ms // 1000),
+    }
+    return Call("/contract/public/kline", partial(_klines, symbol, timeframe), params)
+
+
 def _time(status: int, headers: Mapping[str, str], body: bytes) -> ServerTime:
     said = _data(status, body, TimeBody)
     try:
@@ -46,7 +64,28 @@ def _time(status: int, headers: Mapping[str, str], body: bytes) -> ServerTime:
 
 def _contracts(status: int, _headers: Mapping[str, str], body: bytes) -> list[Contract]:
     rows = _data(status, body, ContractsBody).symbols
-    return [Contract(row.symbol, trading=row.status == "Trading") for row in rows]
+    return [
+        Contract(row.symbol, row.status == "Trading", idle=_is_zero(row.volume_24h), last_price=row.last_price)
+        for row in rows
+    ]
+
+
+def _is_zero(volume: str) -> bool:
+    return bool(volume) and not volume.strip("0.")
+
+
+def _klines(symbol: str, timeframe: Timeframe, status: int, _headers: Mapping[str, str], body: bytes) -> list[Kline]:
+    received_at = host_ms()
+    rows = _data(status, body, list[KlineRow])
+    try:
+        # Some saw the newest first, some last: the order is ours to make.
+        candles = [
+            Candle(row.open_price, row.high_price, row.low_price, row.close_price, row.volume, row.timestamp)
+            for row in sorted(rows, key=lambda row: row.timestamp)
+        ]
+        return [kline_of(candle, symbol, timeframe, Source.REST, received_at=0) for candle in candles]
+    except ValueError as wrong:
+        raise RestError(f"HTTP {status} with an unreadable candle: {wrong}", status=status) from None
 
 
 def _data(status: int, body: bytes, shape: type[T]) -> T:

@@ -59,17 +59,24 @@ def _candles(data: bytes) -> list[msgspec.Raw]:
 
 
 def _klines(element: msgspec.Raw, topic: Topic, received_at: int) -> Iterator[Record]:
-    candle = _read_candle(element)
+    yield kline_of(_read_candle(element), topic.symbol, topic.timeframe or Timeframe.M1, Source.WS, received_at)
+
+
+def kline_of(candle: Candle, symbol: str, timeframe: Timeframe, source: Source, received_at: int) -> Kline:
+    """Return the record of a candle.
+
+    Raises:
+        ValueError: it holds something that can be no price, no volume or no time.
+    """
     for price in (candle.o, candle.h, candle.l, candle.c):
         if codes.decimal(price) <= 0:
             raise ValueError(f"{price[:20]!r} is no price")
     if codes.decimal(candle.v) < 0 or not 0 < candle.ts < 10**11:
         raise ValueError("volume or time out of range")
-    timeframe = topic.timeframe or Timeframe.M1
     # Frames of 2023-24 say one second after the open, those of 2025-26 the open itself (wire): flooring makes both one.
     open_time = timeframe.floor(candle.ts * 1000)
-    yield Kline(
-        symbol=topic.symbol,
+    return Kline(
+        symbol=symbol,
         timeframe=timeframe.value,
         open_time=open_time,
         close_time=timeframe.last_ms(open_time),
@@ -79,7 +86,7 @@ def _klines(element: msgspec.Raw, topic: Topic, received_at: int) -> Iterator[Re
         close=candle.c,
         volume=candle.v,
         closed=0,
-        source=Source.WS.value,
+        source=source.value,
         received_at=received_at,
     )
 

@@ -112,6 +112,19 @@ class ContractRow(msgspec.Struct):
 
     symbol: str
     status: str = ""
+    last_price: str = ""
+    volume_24h: str = ""
+
+
+class KlineRow(msgspec.Struct, gc=False):
+    """One row of `/contract/public/kline`: `timestamp` in seconds is the open, `volume` in contracts."""
+
+    timestamp: int
+    open_price: str
+    high_price: str
+    low_price: str
+    close_price: str
+    volume: str
 
 
 class ContractsBody(msgspec.Struct):
