@@ -30,7 +30,7 @@ STREAMS = (f"{PREFIX}:orders:{{{ACCOUNT}}}", f"{PREFIX}:fills:{{{ACCOUNT}}}")
 GROUP = "journal"
 BATCH = 500
 BLOCK_MS = 1_000
-PAUSE_S = 1.0
+PAUSE_S = 0.5
 # The entry as JSON has every field, those of later versions too; the columns beside it are for finding it.
 TABLE = """
 CREATE TABLE IF NOT EXISTS journal (
@@ -119,12 +119,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Keep orders and fills in SQLite.")
     parser.add_argument("--db", required=True, metavar="FILE", help="the database, made when missing")
     parser.add_argument("--consumer", default=socket.gethostname(), metavar="NAME", help="by default the host's name")
-    parser.add_argument("--idle", default=60.0, type=float, metavar="SECONDS", help="others' entries are taken over")
+    parser.add_argument(
+        "--idle", default=60.0, type=float, metavar="SECONDS", help="take over what others held this long"
+    )
     parser.add_argument("--once", action="store_true", help="read what is there, then end")
     chosen = parser.parse_args()
     # Supervisors end programs by SIGTERM: the same as Ctrl-C. Neither needs a good moment, see above.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # A retry inside redis-py would drop entries already given to us from sight; our own retry asks for them first.
+    # If redis-py repeated a read whose answer was lost, that answer's entries would stay with us unseen. Our own way of
+    # trying again asks for them first.
     client = redis.Redis.from_url(
         URL, decode_responses=True, protocol=2, socket_timeout=10, retry=Retry(NoBackoff(), 0)
     )

@@ -21,7 +21,7 @@ from bridge import __version__
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Exchange
 from bridge.ingest import timekeeper
-from bridge.ingest.candles import Candles
+from bridge.ingest.candles import Candles, Series
 from bridge.ingest.connection import Connection, Phase
 from bridge.ingest.fetch import Rest
 from bridge.ingest.heartbeat import Heartbeat, topic_states
@@ -58,6 +58,7 @@ class Ingester:
         self._started = host_ms()
         self._records = 0
         self._followed: frozenset[str] = frozenset()
+        self._series: frozenset[Series] = frozenset()
         self._told = Tally()
         self._clock = ExchangeClock(time.monotonic, host_ms())
         self._candles = Candles(int(settings.close_grace_s * 1000))
@@ -108,6 +109,8 @@ class Ingester:
             closing.push_async_callback(self._listener.aclose)
             closing.push_async_callback(self._rest.aclose)
             await self._claim()
+            if self._stopping.is_set():
+                return
             async with asyncio.TaskGroup() as group:
                 tasks = {name: group.create_task(part, name=name) for name, part in self._parts().items()}
                 self.happened(EventName.STARTED, self.name, f"version {__version__}")
@@ -135,6 +138,9 @@ class Ingester:
         """Pass a record on to the writer; candles by way of the policy that knows which are over."""
         self._records += 1
         if isinstance(record, Kline):
+            if (record.symbol, record.timeframe) not in self._series:
+                # On its way when its topic was given up: nobody would follow it to its end.
+                return
             for kline in self._candles.take(record, self._clock.now_ms() if self._clock.synchronised else None):
                 self._writer.append(self._appends.kline(kline))
         else:
@@ -218,15 +224,20 @@ class Ingester:
         self._told = dataclasses.replace(tally)
 
     def _applied(self) -> None:
-        for name in self._followed - self._public.wanted:
-            topic = self._exchange.topic(name)
-            self._candles.forget(topic.symbol, str(topic.timeframe))
-        self._followed = self._public.wanted
+        if self._followed != self._public.wanted:
+            self._followed = self._public.wanted
+            topics = [self._exchange.topic(name) for name in self._followed]
+            followed = frozenset((topic.symbol, str(topic.timeframe)) for topic in topics)
+            for symbol, timeframe in self._series - followed:
+                self._candles.forget(symbol, timeframe)
+            self._series = followed
         self._heartbeat.stir()
 
     async def _drain(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         log.info("draining")
-        tasks.pop("reconciler").cancel()
+        # From here on frames may be missing: nothing is called over any more.
+        for part in ("reconciler", "watch"):
+            tasks.pop(part).cancel()
         self._public.want(frozenset())
         self._private.want(frozenset())
         try:

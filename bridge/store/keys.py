@@ -72,6 +72,15 @@ class Keys:
         """Stream: every change of a symbol's candle."""
         return f"{self.prefix}:klines:{{{symbol}}}:{timeframe}"
 
+    def closed_klines(self, symbol: str, timeframe: str) -> str:
+        """Stream: one entry for each closed candle, its id the candle's open."""
+        return f"{self.klines(symbol, timeframe)}:closed"
+
+    @property
+    def budget(self) -> str:
+        """Hash prefix: what is left of the exchange's REST budget, one key for each address that calls."""
+        return f"{self.prefix}:budget"
+
     def last_kline(self, symbol: str, timeframe: str) -> str:
         """Hash: what the newest entry of that stream says, for the comparison with the next."""
         return f"{self.klines(symbol, timeframe)}:last"

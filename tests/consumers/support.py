@@ -85,7 +85,7 @@ def environment(url: str) -> dict[str, str]:
 
 
 async def publish(url: str, *records: Record) -> None:
-    """Bring records into Redis by the bridge's own writer."""
+    """Bring records into Redis by the bridge's own writer; states of the same candle in calls of their own."""
     writer = Writer(lambda: client.writer_connection(Secret(url)), bound=100_000, batch=500, timeout_s=10)
     running = asyncio.create_task(writer.run())
     for record in records:

@@ -14,7 +14,8 @@ def test_it_is_shorter_than_thirty_lines() -> None:
 
 
 async def test_it_prints_what_is_kept_and_then_what_comes(valkey_url: str) -> None:
-    await publish(valkey_url, candle(0, close="10"), candle(0, close="11", closed=1))
+    await publish(valkey_url, candle(0, close="10"))
+    await publish(valkey_url, candle(0, close="11", closed=1))
     async with sample("candles.py", "BTCUSDT", "1m", url=valkey_url) as candles:
         await candles.says(2)
         await publish(valkey_url, candle(1, close="12"), candle(1, symbol="ETHUSDT"))

@@ -91,6 +91,12 @@ async def test_replacements_of_one_owner_at_once_end_as_one_of_them(desired: Des
     assert left in [[f"t{n}", f"u{n}"] for n in range(8)]
 
 
+async def test_of_two_replacements_at_once_one_holds_and_not_their_sum(desired: Desired) -> None:
+    await desired.change("one", add=[C])
+    await asyncio.gather(desired.replace("one", [A]), desired.replace("one", [B]))
+    assert await wanted(desired) in ({A}, {B})
+
+
 async def test_many_changes_at_once_lose_nothing(desired: Desired) -> None:
     changes = await asyncio.gather(*(desired.change(f"bot{n}", add=[f"t{n}", A]) for n in range(8)))
     assert sorted(change.revision for change in changes) == [*range(1, 9)]

@@ -76,7 +76,7 @@ async def test_the_next_heartbeat_of_anybody_forgets_the_silent(store: Redis) ->
 
 
 async def test_what_a_member_said_is_kept_for_two_lifetimes(store: Redis, alive: Members) -> None:
-    await alive.publish("one", {A: TopicState(State.ACTIVE, 1)}, [])
+    await Members(store, KEYS, SHORT_S * 100).publish("one", {A: TopicState(State.ACTIVE, 1)}, [])
     await alive.beat("one", {"a": 1})
     for key in (KEYS.ingester("one"), KEYS.ingester_topics("one")):
         assert LONG_S * 1000 < await store.pttl(key) <= 2 * LONG_S * 1000

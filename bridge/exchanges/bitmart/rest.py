@@ -75,7 +75,6 @@ def _is_zero(volume: str) -> bool:
 
 
 def _klines(symbol: str, timeframe: Timeframe, status: int, _headers: Mapping[str, str], body: bytes) -> list[Kline]:
-    received_at = host_ms()
     rows = _data(status, body, list[KlineRow])
     try:
         # Some saw the newest first, some last: the order is ours to make.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,16 +13,20 @@ from hypothesis import strategies as st
 from bridge.errors import RestError
 from bridge.exchanges.base import Contract, ServerTime
 from bridge.exchanges.bitmart import BitMart
+from bridge.records import Kline
+from bridge.timeframes import Timeframe
 
 EXCHANGE = BitMart(public_uri="ws://h", private_uri="ws://h", rest_uri="http://h", credentials=None, batch=20)
 TIME, CONTRACTS = EXCHANGE.time_call(), EXCHANGE.contracts_call()
-READERS: list[Callable[[int, Mapping[str, str], bytes], Any]] = [TIME.read, CONTRACTS.read]
+KLINES = EXCHANGE.klines_call("BTCUSDT", Timeframe.M5, 1747267200_000, 1747267500_000)
+READERS: list[Callable[[int, Mapping[str, str], bytes], Any]] = [TIME.read, CONTRACTS.read, KLINES.read]
+NAMES = ["time", "contracts", "klines"]
 
 TIME_BODY = b'{"code":1000,"trace":"886fb6ae","message":"OK","data":{"server_time":1527777538000}}'
 CONTRACTS_BODY = b"""{ "code": 1000, "message": "Ok", "trace": "9b92a999", "data": { "symbols": [
   { "symbol": "BTCUSDT", "product_type": 1, "open_timestamp": 1594080000123, "last_price": "23920",
-    "funding_interval_hours": 8, "status": "Delisted", "delist_time": 1745830379 },
-  { "symbol": "ETHUSDT", "status": "Trading" },
+    "funding_interval_hours": 8, "status": "Delisted", "delist_time": 1745830379, "volume_24h": "18969368" },
+  { "symbol": "ETHUSDT", "status": "Trading", "volume_24h": "0", "last_price": "1863.12" },
   { "symbol": "XYZUSDT" } ] } }"""
 NESTED = b'{"code":1000,"data":' + b"[" * 100_000
 
@@ -45,10 +50,92 @@ def test_a_simulators_pace_is_read_if_it_is_one(header: str, rate: float) -> Non
 
 def test_the_contracts_are_read() -> None:
     assert CONTRACTS.read(200, {}, CONTRACTS_BODY) == [
-        Contract("BTCUSDT", trading=False),
-        Contract("ETHUSDT", trading=True),
+        Contract("BTCUSDT", trading=False, last_price="23920"),
+        Contract("ETHUSDT", trading=True, idle=True, last_price="1863.12"),
         Contract("XYZUSDT", trading=False),
     ]
+
+
+@pytest.mark.parametrize(("volume", "idle"), [("0", True), ("0.00", True), ("", False), ("1", False), ("0.01", False)])
+def test_a_contract_is_idle_if_it_says_that_nothing_was_traded(volume: str, *, idle: bool) -> None:
+    body = f'{{"code":1000,"data":{{"symbols":[{{"symbol":"BTCUSDT","volume_24h":"{volume}"}}]}}}}'
+    (contract,) = CONTRACTS.read(200, {}, body.encode())
+    assert contract.idle is idle
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "step"), [*zip(Timeframe, ["1", "5", "15", "30", "60", "120", "240", "1440", "10080"], strict=True)]
+)
+def test_candles_are_asked_for_in_minutes_and_seconds_from_one_period_earlier(timeframe: Timeframe, step: str) -> None:
+    first = 1_785_715_200_000
+    call = EXCHANGE.klines_call("BTCUSDT", timeframe, first, first + 2 * timeframe.milliseconds)
+    start_s, length_s = first // 1000, timeframe.milliseconds // 1000
+    assert call.path == "/contract/public/kline"
+    assert call.params == {
+        "symbol": "BTCUSDT",
+        "step": step,
+        "start_time": str(start_s - length_s),
+        "end_time": str(start_s + 2 * length_s),
+    }
+
+
+def test_the_most_candles_of_one_call_stay_within_what_bitmart_answers() -> None:
+    first = 1_785_715_200_000
+    last = first + (EXCHANGE.most_klines - 1) * Timeframe.M1.milliseconds
+    params = EXCHANGE.klines_call("BTCUSDT", Timeframe.M1, first, last).params
+    assert (int(params["end_time"]) - int(params["start_time"])) // 60 + 1 < 500
+
+
+def kline_row(**changed: object) -> dict[str, object]:
+    return {
+        "timestamp": 1747267200,
+        "open_price": "103457.8",
+        "high_price": "103509.9",
+        "low_price": "103442.5",
+        "close_price": "103504.3",
+        "volume": "147548",
+        **changed,
+    }
+
+
+def kline_body(*rows: object) -> bytes:
+    return json.dumps({"code": 1000, "message": "Ok", "data": rows}).encode()
+
+
+def test_a_row_becomes_a_candle() -> None:
+    (kline,) = KLINES.read(200, {}, kline_body(kline_row()))
+    assert kline == Kline(
+        symbol="BTCUSDT",
+        timeframe="5m",
+        open_time=1747267200_000,
+        close_time=1747267499_999,
+        open="103457.8",
+        high="103509.9",
+        low="103442.5",
+        close="103504.3",
+        volume="147548",
+        closed=0,
+        source="rest",
+        received_at=0,
+    )
+
+
+def test_candles_come_in_order_of_time_whatever_the_order_of_the_rows() -> None:
+    stamps = [1747267500, 1747267800, 1747267200]
+    klines = KLINES.read(200, {}, kline_body(*(kline_row(timestamp=stamp) for stamp in stamps)))
+    assert [kline.open_time for kline in klines] == [1747267200_000, 1747267500_000, 1747267800_000]
+
+
+def test_there_may_be_no_candles() -> None:
+    assert KLINES.read(200, {}, kline_body()) == []
+
+
+@pytest.mark.parametrize(
+    "broken", [{"close_price": "nan"}, {"open_price": "0"}, {"volume": "1_0"}, {"volume": "-1"}, {"timestamp": 0}]
+)
+def test_an_unreadable_row_is_an_error(broken: dict[str, object]) -> None:
+    with pytest.raises(RestError, match="HTTP 200 with an unreadable candle"):
+        KLINES.read(200, {}, kline_body(kline_row(), kline_row(**broken)))
 
 
 def test_a_code_may_be_a_string() -> None:
@@ -81,12 +168,12 @@ def test_a_code_may_be_a_string() -> None:
         (200, '{"code":1000.5}', 0, "not BitMart's"),
         (200, '{"code":1000,"message":"Ok"}', 1000, "HTTP 200 with unexpected data"),
         (200, '{"code":1000,"data":null}', 1000, "unexpected data"),
-        (200, '{"code":1000,"data":[]}', 1000, "unexpected data"),
+        (200, '{"code":1000,"data":[7]}', 1000, "unexpected data"),
         (200, '{"code":1000,"data":{}}', 1000, "unexpected data"),
         (200, '{"code":1000,"data":{"server_time":"1","symbols":{}}}', 1000, "unexpected data"),
     ],
 )
-@pytest.mark.parametrize("read", READERS, ids=["time", "contracts"])
+@pytest.mark.parametrize("read", READERS, ids=NAMES)
 def test_every_other_answer_is_an_error_with_its_codes(
     read: Callable[[int, Mapping[str, str], bytes], Any], status: int, body: str, code: int, told: str
 ) -> None:
@@ -97,7 +184,7 @@ def test_every_other_answer_is_an_error_with_its_codes(
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"\x00" * 10, NESTED], ids=["bytes", "zeros", "nested"])
-@pytest.mark.parametrize("read", READERS, ids=["time", "contracts"])
+@pytest.mark.parametrize("read", READERS, ids=NAMES)
 def test_a_body_that_is_no_text_is_told_from_its_beginning(
     read: Callable[[int, Mapping[str, str], bytes], Any], body: bytes
 ) -> None:

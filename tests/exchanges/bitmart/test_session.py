@@ -222,7 +222,7 @@ def test_a_binary_frame_may_be_deflated(session: BitMartSession) -> None:
         deflated(DATA)[:-3],
         deflated(DATA)[:20] + b"\xff" * 20,
         zlib.compress(DATA.encode()),
-        deflated(" " * (INFLATED_BYTES + 1)),
+        deflated('{"action":"pong"}' + " " * INFLATED_BYTES),
         deflated(""),
         b"\x00\x01\x02",
         b"",

@@ -1,0 +1,108 @@
+"""What is measured: sections of rows, each row beside the peers of its section.
+
+A count of frames is what takes a row about a fifth of a second, in whole turns of all topics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from tests.benchmarks import peers, stages, whole
+from tests.benchmarks.stand import Cost, Stand
+
+QUIET_PER_S: Final = 1_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way of doing a section's work, measured with so many frames, or with fewer in a hurry."""
+
+    name: str
+    run: Callable[[Stand, int], Awaitable[Cost]]
+    frames: int
+    hurried: int
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Ways of doing the same work; those with a `peer` name are what the others are compared with."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+SECTIONS: Final = (
+    Section(
+        "receive: from the socket to a frame",
+        (
+            Row("recv(), texts", peers.receive, 20_000, 5_000, peer="peer"),
+            Row("the connection's socket, recv(decode=False)", stages.bare_socket, 20_000, 5_000),
+            Row("Connection with a deaf session", stages.connection, 20_000, 5_000),
+        ),
+    ),
+    Section(
+        "decode: from a frame to a record",
+        (
+            Row("json and a dict of fields", peers.decode, 20_000, 5_000, peer="peer"),
+            Row("BitMartSession.receive", stages.session, 20_000, 5_000),
+        ),
+    ),
+    Section("candle policy: which records to publish", (Row("Candles.take", stages.candles, 20_000, 5_000),)),
+    Section(
+        "append: from a record to bytes",
+        (
+            Row("redis-py's packing of an XADD", peers.pack, 20_000, 5_000, peer="peer"),
+            Row("Appends.kline", stages.appends, 20_000, 5_000),
+            Row("hiredis.pack_command of it", stages.packing, 20_000, 5_000),
+        ),
+    ),
+    Section(
+        "commit: from appends to acknowledged entries",
+        (
+            Row("redis-py, XADD awaited", peers.commit_awaited, 1_500, 500, peer="awaited"),
+            Row("redis-py, pipelines of 100", peers.commit_pipelined, 10_000, 2_500, peer="pipelined"),
+            Row("Writer, bare XADD, 500 at once", stages.unguarded, 20_000, 5_000),
+            Row("Writer, guarded, 500 at once", stages.guarded, 20_000, 5_000),
+            Row("Writer, bare XADD, 10 at once", stages.unguarded_few, 10_000, 2_500),
+            Row("Writer, guarded, 10 at once", stages.guarded_few, 10_000, 2_500),
+        ),
+    ),
+    Section(
+        "the whole way, as fast as it goes",
+        (
+            Row("websockets, json, XADD awaited", peers.awaited, 1_500, 500, peer="awaited"),
+            Row("websockets, json, pipelines of 100", peers.pipelined, 10_000, 2_500, peer="pipelined"),
+            Row("ingester, each frame an entry", whole.turn_by_turn, 20_000, 5_000),
+            Row("ingester, flooded: unsent states give way", whole.at_once, 20_000, 5_000),
+        ),
+    ),
+    Section(
+        f"the whole way, {QUIET_PER_S:,.0f} frames a second, one at a time",
+        (
+            Row(
+                "websockets, json, XADD awaited", partial(peers.awaited, per_second=QUIET_PER_S), 1_000, 500, "awaited"
+            ),
+            Row(
+                "websockets, json, pipelines of 100",
+                partial(peers.pipelined, per_second=QUIET_PER_S),
+                *(1_000, 500, "pipelined"),
+            ),
+            Row("ingester", partial(whole.evenly, per_second=QUIET_PER_S), 1_000, 500),
+        ),
+    ),
+)
+
+# The bridge's parts whose costs add up to its way, as far as it is spent in them.
+WAY: Final = (
+    "Connection with a deaf session",
+    "BitMartSession.receive",
+    "Candles.take",
+    "Appends.kline",
+    "Writer, guarded, 500 at once",
+)
+WHOLE_WAY: Final = "ingester, each frame an entry"
+MOST_FRAMES: Final = max(row.frames for section in SECTIONS for row in section.rows)

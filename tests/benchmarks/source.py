@@ -1,0 +1,149 @@
+"""Where frames come from: an exchange in a process of its own that has nothing to do but write prepared bytes.
+
+It grants every subscription, says when all topics are subscribed, tells one time of day over REST, and sends what it is
+told to: each line on its standard input is `<frames> <frames a second, 0 for at once>`, and the input's end is its own,
+so it never outlives whoever started it. Each new socket begins with the first frame again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+
+from tests.benchmarks.frames import EXCHANGE_MS, TOPICS, TURN, payloads
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+
+    from websockets.asyncio.client import ClientConnection
+    from websockets.http11 import Request, Response
+
+_READY: Final = b"ready\n"
+_READY_S: Final = 20.0
+_BATCH: Final = 20
+_TIME_PATH: Final = "/system/time"
+_TIME: Final = json.dumps({"code": 1000, "message": "Ok", "data": {"server_time": EXCHANGE_MS}})
+
+
+class Source:
+    """Our end: what the process is told, and what it says."""
+
+    def __init__(self, process: Process, port: int) -> None:
+        """Speak with `process`, whose sockets open at `port`; use `started`."""
+        self.uri = f"ws://127.0.0.1:{port}/"
+        self.rest_uri = f"http://127.0.0.1:{port}"
+        self._process = process
+
+    @classmethod
+    @asynccontextmanager
+    async def started(cls, frames: int) -> AsyncIterator[Source]:
+        """Start the process with `frames` frames prepared; it ends with the block."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", __name__, str(frames)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            yield cls(process, int(await _line(process)))
+        finally:
+            if process.stdin:
+                process.stdin.close()
+            await process.wait()
+
+    async def subscribe(self, socket: ClientConnection) -> None:
+        """Subscribe to all topics, and read the answers away."""
+        for first in range(0, TURN, _BATCH):
+            await socket.send(json.dumps({"action": "subscribe", "args": TOPICS[first : first + _BATCH]}))
+        await self.ready()
+        for _ in TOPICS:
+            await socket.recv()
+
+    async def ready(self) -> None:
+        """Wait until somebody has subscribed to all topics."""
+        async with asyncio.timeout(_READY_S):
+            if await _line(self._process) != _READY:
+                raise RuntimeError("the source of frames ended early")
+
+    def send(self, frames: int, per_second: float = 0) -> None:
+        """Have the next `frames` frames sent: at once, or evenly."""
+        if self._process.stdin:
+            self._process.stdin.write(f"{frames} {per_second}\n".encode())
+
+
+async def _line(process: Process) -> bytes:
+    return await process.stdout.readline() if process.stdout else b""
+
+
+class _Exchange:
+    """The other end, inside the process."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = [Frame(Opcode.TEXT, payload).serialize(mask=False) for payload in payloads(frames)]
+        self._next = 0
+        self._transport: asyncio.Transport | None = None
+
+    async def talk(self, socket: ServerConnection) -> None:
+        """Grant whatever is asked for; the newest socket is the one that gets frames."""
+        self._transport, self._next = socket.transport, 0
+        subscribed: set[str] = set()
+        try:
+            async for text in socket:
+                asked = json.loads(text)
+                for topic in asked["args"]:
+                    await socket.send(json.dumps({"action": asked["action"], "group": topic, "success": True}))
+                    subscribed.add(topic)
+                if len(subscribed) == TURN and asked["action"] == "subscribe":
+                    sys.stdout.buffer.write(_READY)
+                    sys.stdout.buffer.flush()
+        except ConnectionClosed:
+            return
+
+    async def obey(self) -> None:
+        """Send what the standard input asks for, until it ends."""
+        orders = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+        async for order in orders:
+            count, per_second = order.split()
+            if float(per_second):
+                await self._evenly(int(count), float(per_second))
+            else:
+                self._write(int(count))
+
+    async def _evenly(self, count: int, per_second: float) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for sent in range(count):
+            await asyncio.sleep(max(0.0, began + sent / per_second - loop.time()))
+            self._write(1)
+
+    def _write(self, count: int) -> None:
+        if self._next + count > len(self._frames):
+            raise ValueError(f"only {len(self._frames)} frames are prepared")
+        if self._transport:
+            self._transport.write(b"".join(self._frames[self._next : self._next + count]))
+        self._next += count
+
+
+def _answer(socket: ServerConnection, request: Request) -> Response | None:
+    return socket.respond(200, _TIME) if request.path.startswith(_TIME_PATH) else None
+
+
+async def _serve(frames: int) -> None:
+    exchange = _Exchange(frames)
+    async with serve(exchange.talk, "127.0.0.1", 0, compression=None, process_request=_answer) as server:
+        sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+        sys.stdout.flush()
+        await exchange.obey()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(int(sys.argv[1])))

@@ -1,0 +1,24 @@
+"""Servers that a test may stop and start."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bridge.store.embedded import EmbeddedServer
+
+
+@pytest.fixture
+async def lasting(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A server of the test's own, which comes back with its data."""
+    async with EmbeddedServer(tmp_path / "lasting", port=0) as server:
+        yield server
+
+
+@pytest.fixture
+async def forgetful(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A server of the test's own, which comes back empty."""
+    async with EmbeddedServer(tmp_path / "forgetful", port=0, persistent=False) as server:
+        yield server

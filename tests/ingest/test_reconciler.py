@@ -1,0 +1,207 @@
+"""From wishes in a real Redis to what each connection is to hold."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from redis.asyncio import Redis
+
+from bridge.clock import ExchangeClock
+from bridge.ingest.connection import Connection
+from bridge.ingest.fetch import Rest
+from bridge.ingest.listing import Listing
+from bridge.ingest.reconciler import NO_CREDENTIALS, Reconciler
+from bridge.settings import Settings
+from bridge.store import client
+from bridge.store.desired import Desired, Wishes
+from bridge.store.embedded import EmbeddedServer
+from bridge.store.keys import Keys
+from bridge.values import Secret
+from tests.ingest.rig import (
+    BTC,
+    ETH,
+    NEVER_S,
+    ORDERS,
+    POSITIONS,
+    Notebook,
+    connect,
+    credentialless,
+    exchange_of,
+    market,
+    quick,
+    running,
+)
+from tests.support import wait_until
+
+EVERY_1M = "futures/klineBin1m:*"
+KEYS = Keys()
+
+
+@dataclass
+class Parts:
+    """A reconciler and what it tells; the connections are never opened."""
+
+    reconciler: Reconciler
+    public: Connection
+    private: Connection
+    listing: Listing
+    passes: list[int]
+
+
+@asynccontextmanager
+async def reconciling(store: Redis, *, interval_s: float = NEVER_S, account: bool = True) -> AsyncIterator[Parts]:
+    simulator = market()
+    settings: Settings = quick(simulator) if account else credentialless(quick(simulator))
+    exchange = exchange_of(settings)
+    rest = Rest(settings.bitmart_rest_uri, ExchangeClock(time.monotonic, 0))
+    public, private = (connect(simulator, settings, Notebook(), private=private) for private in (False, True))
+    listing = Listing(rest, exchange, refresh_s=NEVER_S, on_change=lambda: None)
+    passes: list[int] = []
+    reconciler = Reconciler(
+        desired=Desired(store, KEYS),
+        exchange=exchange,
+        public=public,
+        private=private,
+        listing=listing,
+        interval_s=interval_s,
+        on_applied=lambda: passes.append(reconciler.revision),
+    )
+    yield Parts(reconciler, public, private, listing, passes)
+    await rest.aclose()
+
+
+def wishes(*topics: str, revision: int = 1, paused: bool = False) -> Wishes:
+    return Wishes(frozenset(topics), revision, paused)
+
+
+async def test_each_topic_goes_to_its_connection(store: Redis) -> None:
+    async with reconciling(store) as parts:
+        parts.reconciler.apply(wishes(BTC, ETH, ORDERS, POSITIONS, revision=7))
+        assert parts.public.wanted == {BTC, ETH}
+        assert parts.private.wanted == {ORDERS, POSITIONS}
+        assert (parts.reconciler.revision, parts.passes, parts.reconciler.rejected) == (7, [7], {})
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nonsense", "no BitMart futures topic: expected futures/klineBin<interval>:<symbol>, futures/order or"),
+        ("", "no BitMart futures topic"),
+        ("futures/ticker", "no BitMart futures topic"),
+        ("futures/klineBin3m:BTCUSDT", "interval '3m' is none of BitMart's: 1m 5m 15m 30m 1H 2H 4H 1D 1W"),
+        ("futures/klineBin1m:btcusdt", "symbol 'btcusdt' is not one that BitMart could have"),
+        ("futures/klineBin1m:BTC USDT\n", "symbol 'BTC USDT\\n' is not one"),
+        ("futures/klineBin1m", "symbol '' is not one"),
+        ("futures/order:BTCUSDT", "no BitMart futures topic"),
+    ],
+)
+async def test_a_wish_that_is_no_topic_is_rejected_with_its_reason_and_the_others_served(
+    store: Redis, name: str, reason: str
+) -> None:
+    async with reconciling(store) as parts:
+        parts.reconciler.apply(wishes(name, BTC))
+        assert parts.public.wanted == {BTC}
+        assert list(parts.reconciler.rejected) == [name]
+        assert parts.reconciler.rejected[name].startswith(reason)
+        parts.reconciler.apply(wishes(BTC))
+        assert parts.reconciler.rejected == {}
+
+
+async def test_a_wish_that_cannot_be_served_is_logged_once(store: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        async with reconciling(store) as parts:
+            for _ in range(3):
+                parts.reconciler.apply(wishes("non\x1bsense", BTC))
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told.startswith("wish 'non\\x1bsense' cannot be served: no BitMart futures topic")
+
+
+async def test_private_topics_without_credentials_are_rejected_with_what_to_set(store: Redis) -> None:
+    async with reconciling(store, account=False) as parts:
+        parts.reconciler.apply(wishes(BTC, ORDERS, POSITIONS))
+        assert parts.public.wanted == {BTC}
+        assert parts.private.wanted == frozenset()
+        assert parts.reconciler.rejected == {ORDERS: NO_CREDENTIALS, POSITIONS: NO_CREDENTIALS}
+
+
+async def test_a_wildcard_becomes_a_topic_for_every_listed_symbol_beside_what_is_named(store: Redis) -> None:
+    async with reconciling(store) as parts:
+        parts.listing.symbols = frozenset({"BTCUSDT", "XRPUSDT"})
+        parts.reconciler.apply(wishes(EVERY_1M, ETH))
+        xrp = "futures/klineBin1m:XRPUSDT"
+        assert parts.public.wanted == {BTC, xrp, ETH}
+        assert parts.reconciler.wildcards == {EVERY_1M: {BTC, xrp}}
+
+
+async def test_a_wildcard_is_no_topic_of_its_own_before_the_list_is_known(store: Redis) -> None:
+    async with reconciling(store) as parts:
+        parts.reconciler.apply(wishes(EVERY_1M, "futures/klineBin1H:*"))
+        assert parts.public.wanted == frozenset()
+        assert parts.reconciler.wildcards == {EVERY_1M: frozenset(), "futures/klineBin1H:*": frozenset()}
+
+
+async def test_the_list_is_needed_only_while_a_wildcard_is_wished(store: Redis) -> None:
+    asked = []
+    async with reconciling(store) as parts:
+        parts.listing.need = lambda *, needed: asked.append(needed)  # type: ignore[method-assign]
+        for topics in ((BTC,), (BTC, EVERY_1M), (BTC,)):
+            parts.reconciler.apply(wishes(*topics))
+        parts.reconciler.apply(wishes(EVERY_1M, paused=True))
+    assert asked == [False, True, False, False]
+
+
+async def test_a_pause_takes_everything_away_and_its_end_brings_it_back(store: Redis) -> None:
+    async with reconciling(store) as parts:
+        parts.listing.symbols = frozenset({"XRPUSDT"})
+        for paused, expected in ((False, 2), (True, 0), (False, 2)):
+            parts.reconciler.apply(wishes(BTC, EVERY_1M, ORDERS, paused=paused))
+            assert len(parts.public.wanted) == expected
+            assert bool(parts.private.wanted) is not paused
+            assert parts.reconciler.paused is paused
+
+
+async def test_a_nudge_brings_a_pass_at_once(store: Redis) -> None:
+    desired = Desired(store, KEYS)
+    async with reconciling(store) as parts, running(parts.reconciler.run()):
+        await wait_until(lambda: parts.passes == [0], "the first pass")
+        await desired.change("shared", add=[BTC])
+        parts.reconciler.nudge()
+        await wait_until(lambda: parts.passes == [0, 1], "the pass after the nudge")
+        assert parts.public.wanted == {BTC}
+
+
+async def test_a_wish_made_by_hand_is_seen_by_the_regular_pass(store: Redis) -> None:
+    async with reconciling(store, interval_s=0.02) as parts, running(parts.reconciler.run()):
+        await store.sadd(KEYS.desired, BTC, b"\xff\x00odd")  # type: ignore[misc]
+        await wait_until(lambda: parts.public.wanted == {BTC}, "the wish is seen")
+        assert list(parts.reconciler.rejected) == ["\\xff\x00odd"]
+        assert parts.reconciler.revision == 0
+
+
+async def test_while_redis_is_away_the_last_wishes_stay_in_force(
+    lasting: EmbeddedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = client.commands(Secret(lasting.url))
+    desired = Desired(store, KEYS)
+    async with reconciling(store, interval_s=0.02) as parts:
+        await desired.change("shared", add=[BTC, ORDERS])
+        async with running(parts.reconciler.run()):
+            await wait_until(lambda: parts.public.wanted == {BTC}, "the wish is seen")
+            await lasting.stop()
+            await wait_until(lambda: bool(parts.reconciler.trouble), "the trouble is seen")
+            passes = len(parts.passes)
+            assert (parts.public.wanted, parts.private.wanted) == ({BTC}, {ORDERS})
+            await lasting.start()
+            await wait_until(lambda: parts.reconciler.trouble == "", "the trouble is over")
+            assert len(parts.passes) > passes
+            await desired.change("shared", add=[ETH])
+            await wait_until(lambda: parts.public.wanted == {BTC, ETH}, "the new wish is seen")
+    await store.aclose()
+    told = [record.getMessage() for record in caplog.records if "stay in force" in record.getMessage()]
+    assert told
+    assert len(told) == len(set(told)), "each trouble is told once"
