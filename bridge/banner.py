@@ -13,9 +13,8 @@ from bridge.store.keys import Keys
 def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str) -> str:
     """Return a screen of text; secrets, such as a password in the Redis URL, are left out."""
     parts = urlsplit(settings.redis_url.reveal())
-    where = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    host = f" -h {parts.hostname}" if parts.hostname not in (None, "127.0.0.1", "localhost") else ""
-    port = f" -p {parts.port}" if parts.port not in (None, 6379) else ""
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    server = f"-s {parts.path}" if parts.scheme == "unix" else f"-u {where}"
     stream = Keys(settings.bridge_prefix).klines("BTCUSDT", "1m")
     token = ' -H "Authorization: Bearer $CTRL_TOKEN"' if settings.ctrl_token else ""
     body = '{"symbol":"BTCUSDT","tfs":["1m","5m"]}'
@@ -24,7 +23,7 @@ def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str)
         f"  Redis      {where}  ({whose})",
         f"  Control    {control_url}",
         f"  Subscribe  curl -s -X POST {control_url}/klines/subscribe{token} -d '{body}'",
-        f"  Read       redis-cli{host}{port} XREAD BLOCK 0 STREAMS '{stream}' '$'",
+        f"  Read       redis-cli {server} XREAD BLOCK 0 STREAMS '{stream}' '$'",
         f"             bitmart-bridge tail --redis-url {where}",
         "  Stop       Ctrl-C; a second one forces",
     ]

@@ -6,7 +6,6 @@ Heavy parts are imported by the commands that need them, so that each starts fas
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -91,6 +90,8 @@ def simulate(**options: Any) -> None:  # noqa: ANN401 - click names and types th
     end = log.configure("info", "text")
     try:
         _run(_stoppable(lambda stop: simulated(stop, click.echo, **options)))
+    except (OSError, ValueError) as wrong:
+        raise click.UsageError(str(wrong)) from None
     finally:
         end()
 
@@ -130,10 +131,13 @@ def tail(
         following = asyncio.create_task(Tail(chosen, selection, printer).run())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([following, stopping], return_when=asyncio.FIRST_COMPLETED)
-        following.cancel()
         stopping.cancel()
-        await asyncio.wait([following, stopping])
+        if not following.done():
+            following.cancel()
+            await asyncio.wait([following])
         await printer.finish(1.0)
+        if not following.cancelled():
+            following.result()
 
     _run(_stoppable(follow))
     # Standard output may belong to a reader that has gone: leave without the interpreter's last flush complaining.
@@ -184,10 +188,8 @@ def main() -> None:
 
 def _where(redis_url: str | None) -> Settings:
     from bridge import app
-    from bridge.values import Secret
 
-    chosen = settings.load()
-    return dataclasses.replace(chosen, redis_url=Secret(redis_url)) if redis_url else app.found(chosen)
+    return app.found(settings.load({**os.environ, "REDIS_URL": redis_url} if redis_url else None))
 
 
 def _serve(chosen: Settings, part: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:

@@ -1,22 +1,32 @@
 """Logging that never blocks the event loop, and never lets one fault drown the rest.
 
 Records go into a bounded queue; a thread of its own writes them to standard error. When that stalls (a paused
-terminal, a full pipe), lines are dropped and counted, and the loop goes on.
+terminal, a full pipe), lines are dropped and counted, and the loop goes on; the program's end does not wait for it.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import logging.handlers
+import os
 import queue
-import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 _QUEUED: Final = 10_000
+_END_S: Final = 2.0
+_STDERR: Final = 2
+
+
+def shown(text: str) -> str:
+    """Return `text` with its control characters shown, not obeyed: part of it may come from outside."""
+    return "".join(part if part.isprintable() else ascii(part)[1:-1] for part in text)
 
 
 class JsonLines(logging.Formatter):
@@ -32,11 +42,13 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_text:
             line["traceback"] = record.exc_text
-        return msgspec.json.encode(line).decode()
+        # What JSON cannot hold, such as the odd bytes of a file's name, is shown.
+        fitting = {name: text.encode(errors="backslashreplace").decode() for name, text in line.items()}
+        return msgspec.json.encode(fitting).decode()
 
 
 class TextLines(logging.Formatter):
-    """Lines for people. Control characters in a message are shown, not obeyed: part of it may come from outside."""
+    """Lines for people. What continues a line is indented, so that no message can pass itself off as another line."""
 
     def __init__(self) -> None:
         """Show the time, the level and where a line comes from."""
@@ -44,15 +56,21 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return "".join(
-            part if part.isprintable() or part == "\n" else ascii(part)[1:-1] for part in super().format(record)
-        )
+        return "\n    ".join(shown(part) for part in super().format(record).split("\n"))
 
 
 class _Queue(logging.handlers.QueueHandler):
     """Hands records over without waiting; a full queue drops them."""
 
     dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Make the text final, for what it is made of may change; message and traceback stay apart."""
+        final = copy.copy(record)
+        final.msg, final.args = record.getMessage(), None
+        if record.exc_info:
+            final.exc_text, final.exc_info = _PLAIN.formatException(record.exc_info), None
+        return final
 
     def enqueue(self, record: logging.LogRecord) -> None:
         """Pass a record on, or count it as dropped."""
@@ -62,20 +80,49 @@ class _Queue(logging.handlers.QueueHandler):
             self.dropped += 1
 
 
+class _Output(logging.Handler):
+    """Writes to standard error from one thread, without the locks that the interpreter waits for at its end."""
+
+    def createLock(self) -> None:  # noqa: N802 - logging's own name
+        """Have none: one thread alone writes."""
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+        with suppress(OSError):  # whoever read us has gone
+            while line:
+                line = line[os.write(_STDERR, line) :]
+
+
+_PLAIN: Final = logging.Formatter()
+
+
 def configure(level: str, style: str) -> Callable[[], None]:
     """Send everything at or above `level` to standard error, in `style` (`text` or `json`); return how to stop."""
-    waiting: queue.Queue[logging.LogRecord] = queue.Queue(_QUEUED)
-    shown = logging.StreamHandler(sys.stderr)
-    shown.setFormatter(JsonLines() if style == "json" else TextLines())
-    listener = logging.handlers.QueueListener(waiting, shown)
+    waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(_QUEUED)
+    output = _Output()
+    output.setFormatter(JsonLines() if style == "json" else TextLines())
+    writing = threading.Thread(target=_write, args=(waiting, output), name="log", daemon=True)
     root = logging.getLogger()
     root.handlers[:] = [_Queue(waiting)]
     root.setLevel(level.upper())
     # What these say of themselves at lower levels can hold headers and URLs.
     for name in ("httpx2", "httpcore2", "websockets", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    listener.start()
-    return listener.stop
+    writing.start()
+
+    def stop() -> None:
+        with suppress(queue.Full):
+            waiting.put(None, timeout=_END_S)
+        writing.join(_END_S)
+
+    return stop
+
+
+def _write(waiting: queue.Queue[logging.LogRecord | None], output: logging.Handler) -> None:
+    while record := waiting.get():
+        output.handle(record)
 
 
 class Sampled:

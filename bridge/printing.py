@@ -12,6 +12,8 @@ from typing import Final, TextIO
 
 import msgspec
 
+from bridge.log import shown
+
 _QUEUED: Final = 1_000
 _POLL_S: Final = 0.02
 
@@ -51,13 +53,18 @@ class Printer:
         while True:
             text = self._lines.get()
             try:
-                self._out.write(text + "\n")
+                self._out.write(_fitting(text, self._out.encoding) + "\n")
                 self._out.flush()
             except (OSError, ValueError):
                 # Whoever read us has gone.
                 self.closed = True
                 return
             self._lines.task_done()
+
+
+def _fitting(text: str, encoding: str | None) -> str:
+    """Return `text` with what our output's encoding lacks shown by its number."""
+    return text.encode(encoding or "utf-8", errors="backslashreplace").decode(encoding or "utf-8")
 
 
 def as_json(stream: str, entry_id: str, fields: Mapping[str, str]) -> str:
@@ -69,7 +76,7 @@ def as_text(stream: str, _entry_id: str, fields: Mapping[str, str]) -> str:
     """Return an entry as a line for people."""
     kind = fields.get("type", "?")
     told = _TOLD.get(kind, _other)(fields)
-    return f"{_clock(fields.get('received_at', ''))}  {kind:<8}  {told or stream}"
+    return shown(f"{_clock(fields.get('received_at', ''))}  {kind:<8}  {told or stream}")
 
 
 def _kline(entry: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from bridge.clock import host_ms
 from bridge.errors import StoreError
+from bridge.log import shown
 from bridge.store import client
 from bridge.store.desired import Desired, Wishes
 from bridge.store.keys import Keys
@@ -56,7 +57,7 @@ def _text(wishes: Wishes, alive: Mapping[str, Mapping[str, str]], topics: Mappin
             f" {state.get('entries')} entries, {state.get('depth')} waiting"
         )
         if state.get("last_error"):
-            lines.append(f"  last error: {state['last_error']}")
+            lines.append(f"  last error: {shown(state['last_error'])}")
     if not alive:
         lines.append("no live ingester")
     counted = Counter(state.state.value for state in topics.values())
@@ -69,7 +70,7 @@ def _text(wishes: Wishes, alive: Mapping[str, Mapping[str, str]], topics: Mappin
 
 def _topic(name: str, state: TopicState) -> str:
     age = f"data {max(0, host_ms() - state.data_at) / 1000:.0f} s ago" if state.data_at else "no data yet"
-    return f"  {state.state.value:<8}  {name:<40}  {state.reason or age}"
+    return shown(f"  {state.state.value:<8}  {name:<40}  {state.reason or age}")
 
 
 def _troubled_first(pair: tuple[str, TopicState]) -> tuple[bool, str]:

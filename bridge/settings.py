@@ -72,7 +72,18 @@ class Settings:
     close_grace_s: float = seconds(
         5, 0, 60, "how long after its end a candle's last state is waited for, exchange time"
     )
-    contracts_refresh_s: float = seconds(300, 0.1, _LONGEST_S, "how often the list of contracts is read for a wildcard")
+    contracts_refresh_s: float = seconds(60, 0.1, _LONGEST_S, "how often the list of contracts is read")
+
+    proof_timeout_s: float = seconds(
+        120, 5, 3600, "REST silent for this long: the socket's last word on a candle is taken, exchange time"
+    )
+    seed_candles: int = whole(498, 1, 498, "closed candles that an empty stream begins with")
+    rest_calls_per_2s: int = whole(
+        10, 1, 1_000, "REST calls in two seconds; BitMart allows 12 and refuses some at that"
+    )
+    rest_address: str = matching(
+        "", r"[A-Za-z0-9_.-]{0,64}", "ingesters that name the same share that budget; unset: the host's name"
+    )
 
     reconcile_interval_s: float = seconds(5, 0.05, 300, "full pass over the desired set, nudged or not")
     heartbeat_interval_s: float = seconds(1, 0.05, 60, "time between an ingester's heartbeats")
@@ -85,6 +96,8 @@ class Settings:
     flush_entries: int = whole(500, 1, 10_000, "most entries in one flush")
     redis_timeout_s: float = seconds(10, 0.1, 120, "a flush unanswered for this long is sent again on a new connection")
     cap_klines: int = whole(200, 10, 10_000_000, "entries kept in each live kline stream")
+    cap_closed_1m: int = whole(1_440, 10, 10_000_000, "entries kept in each stream of closed 1m candles")
+    cap_closed: int = whole(500, 10, 10_000_000, "entries kept in each stream of longer closed candles")
     cap_orders: int = whole(100_000, 100, 10_000_000, "entries kept in the orders stream")
     cap_fills: int = whole(100_000, 100, 10_000_000, "entries kept in the fills stream")
     cap_positions: int = whole(10_000, 100, 10_000_000, "entries kept in the positions stream")

@@ -45,8 +45,8 @@ class Tail:
 
     async def run(self) -> None:
         """Print for ever, or until nobody reads our output any more."""
-        await self._through(self._discover_new)
         try:
+            await self._through(self._discover_new)
             async with asyncio.TaskGroup() as parts:
                 looking = parts.create_task(self._look())
                 await self._print()

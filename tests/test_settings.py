@@ -45,6 +45,9 @@ RANGES = {
     "REJECTED_RETRY_S": (0.1, 86_400),
     "CLOSE_GRACE_S": (0, 60),
     "CONTRACTS_REFRESH_S": (0.1, 86_400),
+    "PROOF_TIMEOUT_S": (5, 3600),
+    "SEED_CANDLES": (1, 498),
+    "REST_CALLS_PER_2S": (1, 1_000),
     "RECONCILE_INTERVAL_S": (0.05, 300),
     "HEARTBEAT_INTERVAL_S": (0.05, 60),
     "MEMBER_LIFETIME_S": (0.5, 300),
@@ -52,6 +55,8 @@ RANGES = {
     "FLUSH_ENTRIES": (1, 10_000),
     "REDIS_TIMEOUT_S": (0.1, 120),
     "CAP_KLINES": (10, 10_000_000),
+    "CAP_CLOSED_1M": (10, 10_000_000),
+    "CAP_CLOSED": (10, 10_000_000),
     "CAP_ORDERS": (100, 10_000_000),
     "CAP_FILLS": (100, 10_000_000),
     "CAP_POSITIONS": (100, 10_000_000),
@@ -73,6 +78,7 @@ WORDS = [
     ),
     ("BRIDGE_PREFIX", ["b", "a.b:c_d-E", "x" * 64], ["{x}", "a b", "x" * 65, "é"]),
     ("INGESTER_ID", ["one", "host-1.example_2", "x" * 64], ["a/b", "x" * 65, "a:b"]),
+    ("REST_ADDRESS", ["one", "host-1.example_2"], ["a/b", "x" * 65, "a:b"]),
     ("DATA_DIR", ["/var/lib/with space", "~/data"], ["/a\0b"]),
     ("LOG_LEVEL", ["debug", "info", "warning", "error", "INFO"], ["trace", "1"]),
     ("LOG_FORMAT", ["text", "json", "JSON"], ["xml"]),
@@ -266,7 +272,7 @@ def test_our_own_server_keeps_its_data_where_told_or_where_users_data_belongs(
 
 
 def test_the_example_lists_every_setting_with_its_default() -> None:
-    shown = dict(re.findall(r"^#([A-Z_]+)=(.*)$", example(), re.MULTILINE))
+    shown = dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", example(), re.MULTILINE))
     assert shown == effective(read({}))
 
 
@@ -279,7 +285,7 @@ def test_the_example_changes_nothing_and_works_with_every_line_uncommented(tmp_p
     file = tmp_path / ".env"
     file.write_text(example())
     assert effective(load({}, file)) == effective(read({}))
-    file.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", example(), flags=re.MULTILINE))
+    file.write_text(re.sub(r"^#([A-Z0-9_]+=)", r"\1", example(), flags=re.MULTILINE))
     assert effective(load({}, file)).keys() == effective(read({})).keys()
 
 

@@ -63,9 +63,11 @@ class Candles:
         """Drop a series that is no longer followed."""
         self._newest.pop((symbol, timeframe), None)
 
-    def interrupt(self) -> None:
-        """Drop every series: frames may be missed from now on, so what was seen last need not be a period's last."""
+    def interrupt(self) -> list[Kline]:
+        """Drop every series, and return the candles under way: what was seen last of them need not be the last."""
+        under_way = [kline for kline in self._newest.values() if not kline.closed]
         self._newest.clear()
+        return under_way
 
 
 def _closed(kline: Kline) -> Kline:

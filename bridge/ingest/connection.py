@@ -69,6 +69,9 @@ class Sink(Protocol):
     def happened(self, event: EventName, subject: str, text: str) -> None:
         """Take note of what happened to the connection or to a topic."""
 
+    def activated(self, topic: str) -> None:
+        """Take note that a topic is active from now on."""
+
     def stirred(self) -> None:
         """Take note that the state of the connection or of a topic is another now."""
 
@@ -104,6 +107,7 @@ class Connection:
         self._wanted: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._wanting = asyncio.Event()
+        self._replacing = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
         self._logged_in = asyncio.Event()
@@ -120,6 +124,10 @@ class Connection:
             self._wanting.set()
         else:
             self._wanting.clear()
+
+    def replace(self) -> None:
+        """End this life of the socket; the next one begins after a back-off."""
+        self._replacing.set()
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -165,9 +173,10 @@ class Connection:
             async with opened(self._uri, self._settings) as socket, asyncio.TaskGroup() as parts:
                 receiving = parts.create_task(self._receive(socket, session))
                 pinging = parts.create_task(self._ping(socket, session))
+                watching = parts.create_task(self._watch())
                 await self._serve(socket, session)
-                receiving.cancel()
-                pinging.cancel()
+                for task in (receiving, pinging, watching):
+                    task.cancel()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
 
@@ -229,6 +238,11 @@ class Connection:
             except TimeoutError:
                 raise Ended(f"no answer to our ping in {self._settings.pong_timeout_s:g} s") from None
 
+    async def _watch(self) -> None:
+        self._replacing.clear()
+        await self._replacing.wait()
+        raise Ended("mute: the exchange trades what this socket does not show")
+
     async def _receive(self, socket: ClientConnection, session: Session) -> None:
         take = self._sink.take
         while True:
@@ -251,6 +265,7 @@ class Connection:
             case Acknowledged(action, topic):
                 if self.held.acknowledged(action, topic, _now()):
                     self._backoff.reset()
+                    self._sink.activated(topic)
                 self._changed.set()
                 self._sink.stirred()
             case Refused(action, topic, text):

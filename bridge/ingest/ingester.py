@@ -26,14 +26,18 @@ from bridge.ingest.connection import Connection, Phase
 from bridge.ingest.fetch import Rest
 from bridge.ingest.heartbeat import Heartbeat, topic_states
 from bridge.ingest.listing import Listing
+from bridge.ingest.pace import Pace
+from bridge.ingest.prover import Prover
 from bridge.ingest.reconciler import Reconciler
 from bridge.records import Event, EventName, Kline, Record, Source
 from bridge.settings import Settings
 from bridge.store import client, meta
 from bridge.store.appends import Appends
+from bridge.store.budget import Budget
 from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
 from bridge.store.members import Members
+from bridge.store.tails import Tails
 from bridge.store.writer import Tally, Writer
 
 log = logging.getLogger(__name__)
@@ -74,8 +78,22 @@ class Ingester:
         self._members = Members(self._redis, keys, settings.member_lifetime_s)
         self._public = self._connection(private=False)
         self._private = self._connection(private=True)
-        self._rest = Rest(exchange.rest_uri, self._clock)
-        self._listing = Listing(self._rest, exchange, refresh_s=settings.contracts_refresh_s, on_change=self._nudge)
+        budget = Budget(self._redis, keys, settings.rest_address or socket.gethostname())
+        self._rest = Rest(exchange.rest_uri, self._clock, Pace(settings.rest_calls_per_2s, budget))
+        self._listing = Listing(
+            self._rest, exchange, self._clock, refresh_s=settings.contracts_refresh_s, on_change=self._nudge
+        )
+        self._prover = Prover(
+            exchange=exchange,
+            rest=self._rest,
+            clock=self._clock,
+            listing=self._listing,
+            tails=Tails(self._redis, keys),
+            appends=self._appends,
+            settings=settings,
+            write=self._writer.append,
+            happened=self.happened,
+        )
         self._reconciler = Reconciler(
             desired=Desired(self._redis, keys),
             exchange=exchange,
@@ -141,6 +159,7 @@ class Ingester:
             if (record.symbol, record.timeframe) not in self._series:
                 # On its way when its topic was given up: nobody would follow it to its end.
                 return
+            self._prover.show(record)
             for kline in self._candles.take(record, self._clock.now_ms() if self._clock.synchronised else None):
                 self._writer.append(self._appends.kline(kline))
         else:
@@ -150,9 +169,13 @@ class Ingester:
         """Write an event."""
         if event is EventName.LOST and subject == self._public.name:
             # Whatever is missed from here on may belong to the candles now open: they can't be called over any more.
-            self._candles.interrupt()
+            self._prover.interrupted(self._candles.interrupt())
         record = Event(event, subject, text, self.name, Source.BRIDGE.value, host_ms())
         self._writer.append(self._appends.of(record))
+
+    def activated(self, topic: str) -> None:
+        """Tell the prover since when it can rely on what the socket shows."""
+        self._prover.listening(topic)
 
     def stirred(self) -> None:
         """Tell the others soon."""
@@ -199,6 +222,7 @@ class Ingester:
             "private": self._private.run(),
             "timekeeper": timekeeper.keep(self._clock, self._rest, self._exchange),
             "listing": self._listing.run(),
+            "prover": self._prover.run(),
             "reconciler": self._reconciler.run(),
             "heartbeat": self._heartbeat.run(),
             "nudges": self._hear_nudges(),
@@ -213,6 +237,7 @@ class Ingester:
                 for kline in self._candles.due(self._clock.now_ms()):
                     self._writer.append(self._appends.kline(kline))
             self._tell_losses()
+            self._replace_mute()
 
     def _tell_losses(self) -> None:
         tally, told = self._writer.tally, self._told
@@ -223,9 +248,16 @@ class Ingester:
             self.happened(EventName.ENTRY_REFUSED, "writer", tally.refusal)
         self._told = dataclasses.replace(tally)
 
+    def _replace_mute(self) -> None:
+        mute = self._prover.mute()
+        if mute and self._public.phase is Phase.OPEN:
+            self.happened(EventName.MUTE, self._public.name, f"{len(mute)} symbols trade unseen, {mute[0]} among them")
+            self._public.replace()
+
     def _applied(self) -> None:
         if self._followed != self._public.wanted:
             self._followed = self._public.wanted
+            self._prover.follow(self._followed)
             topics = [self._exchange.topic(name) for name in self._followed]
             followed = frozenset((topic.symbol, str(topic.timeframe)) for topic in topics)
             for symbol, timeframe in self._series - followed:
@@ -283,5 +315,7 @@ class Ingester:
             "overflowed": tally.overflowed,
             "refused": tally.refused,
             "depth": self._writer.depth,
+            "rest_calls": self._rest.calls,
+            "proof_lag_ms": self._prover.lag_ms(),
             "last_error": self._public.trouble or self._private.trouble or tally.trouble or tally.refusal,
         }

@@ -1,4 +1,4 @@
-"""The exchange's list of contracts, for wishes that name every symbol."""
+"""The exchange's list of contracts: what a wish for every symbol means, and which contracts do not trade at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from bridge.errors import RestError
 from bridge.log import Sampled
 
 if TYPE_CHECKING:
-    from bridge.exchanges.base import Exchange
+    from bridge.clock import ExchangeClock
+    from bridge.exchanges.base import Contract, Exchange
     from bridge.ingest.fetch import Rest
 
 log = logging.getLogger(__name__)
@@ -20,16 +21,34 @@ _RETRY_S: Final = 5.0
 
 
 class Listing:
-    """The symbols that trade now; read only while some wish needs them."""
+    """The symbols that trade now; read only while somebody needs them.
 
-    def __init__(self, rest: Rest, exchange: Exchange, *, refresh_s: float, on_change: Callable[[], None]) -> None:
-        """Read the list by `rest` every `refresh_s` seconds, and call `on_change` when it is another."""
+    Attributes:
+        symbols: those that trade.
+        contracts: all that are listed, by symbol.
+        asked_ms: the exchange's time when the list was asked for; 0 before that is known.
+        trouble: why the list cannot be read, if so.
+    """
+
+    def __init__(
+        self,
+        rest: Rest,
+        exchange: Exchange,
+        clock: ExchangeClock,
+        *,
+        refresh_s: float,
+        on_change: Callable[[], None],
+    ) -> None:
+        """Read the list by `rest` every `refresh_s` seconds, and call `on_change` when other symbols trade."""
         self._rest = rest
+        self._clock = clock
         self._exchange = exchange
         self._refresh_s = refresh_s
         self._on_change = on_change
         self._needed = asyncio.Event()
         self.symbols: frozenset[str] = frozenset()
+        self.contracts: dict[str, Contract] = {}
+        self.asked_ms = 0
         self.trouble = ""
 
     def need(self, *, needed: bool) -> None:
@@ -44,6 +63,7 @@ class Listing:
         odd = Sampled(log, every_s=60)
         while True:
             await self._needed.wait()
+            asked_ms = self._clock.now_ms()
             try:
                 contracts = await self._rest.ask(self._exchange.contracts_call())
             except RestError as trouble:
@@ -51,6 +71,8 @@ class Listing:
                 odd.warning("the list of contracts cannot be read: %s", trouble)
                 await asyncio.sleep(_RETRY_S)
                 continue
+            self.contracts = {contract.symbol: contract for contract in contracts}
+            self.asked_ms = asked_ms if self._clock.synchronised else 0
             self._learn(frozenset(contract.symbol for contract in contracts if contract.trading))
             await asyncio.sleep(self._refresh_s)
 

@@ -78,6 +78,7 @@ class Reconciler:
         topics = set() if wishes.paused else set(self._readable(wishes.topics))
         self._expand({topic for topic in topics if topic.symbol == EVERY_SYMBOL})
         names = {topic.name for topic in topics if not topic.private and topic.symbol != EVERY_SYMBOL}
+        self._listing.need(needed=any(not topic.private for topic in topics))
         self._public.want(frozenset(names.union(*self.wildcards.values())))
         self._private.want(frozenset(topic.name for topic in topics if topic.private))
         self.revision, self.paused = wishes.revision, wishes.paused
@@ -100,7 +101,6 @@ class Reconciler:
         self.rejected = rejected
 
     def _expand(self, wild: set[Topic]) -> None:
-        self._listing.need(needed=bool(wild))
         self.wildcards = {
             topic.name: frozenset(
                 self._exchange.kline_topic(symbol, topic.timeframe)

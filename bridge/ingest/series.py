@@ -23,6 +23,7 @@ from typing import Final
 
 import msgspec
 
+from bridge.ingest.comparison import behind, both, same
 from bridge.records import Kline, Source
 from bridge.timeframes import Timeframe
 
@@ -96,7 +97,7 @@ class Series:
         if self.tail and kline.open_time <= self.tail.open_time:
             return
         before = self._shown.get(kline.open_time)
-        if before is None or not _behind(kline, before):
+        if before is None or not behind(kline, before):
             self._shown[kline.open_time] = kline
         if len(self._shown) > self._cap:
             del self._shown[min(self._shown)]
@@ -149,7 +150,7 @@ class Series:
         return proven
 
     def failed(self, now_ms: int, silent_ms: int) -> list[Closed]:
-        """Take note that REST gave no valid reply, to nobody for `silent_ms`; return what the socket's word counts for."""
+        """Take note that REST gave no valid reply, and nobody one for `silent_ms`; return what the socket proves."""
         proven = list(self._by_socket(now_ms)) if silent_ms >= self._timeout_ms else []
         self._plan(now_ms, went_well=False)
         return proven
@@ -178,42 +179,41 @@ class Series:
             return
         by_open = {row.open_time: row for row in rows}
         newest = rows[-1].open_time
-        how = How.NEXT
         if self.tail is None or self._jumping:
-            how = How.JUMP if self._jumping else How.START
-            if rows[0].open_time + self._length + ROW_AFTER_MS > sent_ms:
+            # The first row begins the stream, or what is kept of it: it needs no candle before it.
+            first, how = rows[0], How.JUMP if self._jumping else How.START
+            shown = self._shown.get(first.open_time)
+            if first.open_time + self._length + ROW_AFTER_MS > sent_ms or (shown and behind(first, shown)):
                 return
-            self._begin_at(rows[0])
-        elif contradiction := self._contradicted(by_open.get(self.tail.open_time)):
-            yield contradiction
+            self._jumping = False
+            yield self._write(first, how)
+        elif self.tail.open_time in by_open:
+            self._compare(by_open[self.tail.open_time])
         if self._anchor is not None and newest < self._anchor:
             return
         while (end := self._next_end()) + ROW_AFTER_MS <= sent_ms:
-            closed = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
-            if closed is None:
+            kline = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
+            if kline is None:
                 return
-            yield self._write(closed.kline, how, closed.contradiction)
-            how = How.NEXT
-        self._jumping = False
+            yield self._write(kline, How.NEXT)
 
-    def _judge(self, row: Kline | None, newest: int, sent_ms: int, now_ms: int) -> Closed | None:
+    def _judge(self, row: Kline | None, newest: int, sent_ms: int, now_ms: int) -> Kline | None:
         open_time, end = self._next_open(), self._next_end()
-        shown = self._shown.get(open_time)
-        if row is not None and (shown is None or not _behind(row, shown)):
-            return Closed(row)
-        overdue = now_ms - end >= self._timeout_ms
-        if row is not None and shown is not None:
-            # REST stays behind the socket: its word counts, but not in silence.
-            return Closed(row, contradiction=_both(shown, row)) if overdue else None
-        if shown is not None:
-            told = _both(shown, None)
-            return (
-                Closed(msgspec.structs.replace(shown, source=Source.WS.value), contradiction=told) if overdue else None
-            )
         listened = self.listening_since is not None and self.listening_since <= open_time
+        shown = self._shown.get(open_time)
+        if shown is not None and (row is None or behind(row, shown)):
+            if now_ms - end < self._timeout_ms:
+                return None
+            # REST stays behind the socket: what it has counts, but not in silence.
+            self.contradictions.append(both(shown, row))
+            return row or msgspec.structs.replace(shown, source=Source.WS.value)
+        if row is not None:
+            traded = bool(Decimal(row.volume))
+            self.mute_periods += traded and listened and shown is None
+            return row if traded else msgspec.structs.replace(row, source=Source.EMPTY.value)
         certain = newest > open_time or listened or sent_ms >= end + SURE_AFTER_MS
         if sent_ms >= end + EMPTY_AFTER_MS and certain:
-            return Closed(self._empty(""))
+            return self._empty(open_time, self._last_close())
         return None
 
     def _by_socket(self, now_ms: int) -> Iterator[Closed]:
@@ -225,9 +225,9 @@ class Series:
             yield self._write(msgspec.structs.replace(shown, source=Source.WS.value), How.NEXT)
 
     def _compare(self, row: Kline) -> None:
-        if self.tail is not None and not _same(row, self.tail):
+        if self.tail is not None and not same(row, self.tail):
             # What is written stays: Redis takes no older ids. But nobody shall have to find that out alone.
-            self.contradictions.append(_both(self.tail, row))
+            self.contradictions.append(both(self.tail, row))
             self.tail = msgspec.structs.replace(row, closed=1)
 
     def _write(self, kline: Kline, how: How) -> Closed:
@@ -285,25 +285,3 @@ class Series:
     def _forget_shown(self, written: int) -> None:
         for open_time in [open_time for open_time in self._shown if open_time <= written]:
             del self._shown[open_time]
-
-
-def _behind(row: Kline, shown: Kline) -> bool:
-    """Tell whether `row` knows less of a period than `shown`: less volume, or a narrower range."""
-    return (
-        Decimal(row.volume) < Decimal(shown.volume)
-        or Decimal(row.high) < Decimal(shown.high)
-        or Decimal(row.low) > Decimal(shown.low)
-    )
-
-
-def _same(one: Kline, other: Kline) -> bool:
-    return all(Decimal(a or "0") == Decimal(b or "0") for a, b in zip(_figures(one), _figures(other), strict=True))
-
-
-def _figures(kline: Kline) -> tuple[str, ...]:
-    return (kline.open, kline.high, kline.low, kline.close, kline.volume)
-
-
-def _both(written: Kline, row: Kline | None) -> str:
-    rest = " ".join(_figures(row)) if row else "no such candle"
-    return f"{written.open_time} {written.source}: {' '.join(_figures(written))}; rest: {rest}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +11,7 @@ from bridge.records import Event, Fill, Kline, Order, Position, Record, fields_o
 from bridge.settings import Settings
 from bridge.store import scripts
 from bridge.store.keys import Keys
+from bridge.timeframes import Timeframe
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -23,6 +24,7 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     stream: str
     command: tuple[str | int, ...]
     slot: Hashable = None
+    settled: Callable[[int], None] | None = None
     final: bool = False
 
 
@@ -53,6 +55,17 @@ class Appends:
         keys = (stream, self.keys.last_kline(kline.symbol, kline.timeframe))
         command = _evalsha(scripts.KLINE, keys, self.settings.cap_klines, *fields_of(kline))
         return Append(stream, command, slot=(stream, kline.open_time), final=bool(kline.closed))
+
+    def closed(self, kline: Kline, how: str, length_ms: int, settled: Callable[[int], None]) -> Append:
+        """A closed candle, whose id is its open; `how` it follows is `next`, `start` or `jump`."""
+        stream = self.keys.closed_klines(kline.symbol, kline.timeframe)
+        cap = self.closed_cap(Timeframe(kline.timeframe))
+        command = _evalsha(scripts.CLOSED, (stream,), cap, how, length_ms, *fields_of(kline))
+        return Append(stream, command, settled=settled)
+
+    def closed_cap(self, timeframe: Timeframe) -> int:
+        """Return how many entries a closed stream keeps."""
+        return self.settings.cap_closed_1m if timeframe is Timeframe.M1 else self.settings.cap_closed
 
     def _order(self, order: Order) -> Append:
         keys = (self.keys.orders, self.keys.order(order.order_id), self.keys.open_orders)

@@ -76,10 +76,9 @@ class Keys:
         """Stream: one entry for each closed candle, its id the candle's open."""
         return f"{self.klines(symbol, timeframe)}:closed"
 
-    @property
-    def budget(self) -> str:
-        """Hash prefix: what is left of the exchange's REST budget, one key for each address that calls."""
-        return f"{self.prefix}:budget"
+    def budget(self, address: str) -> str:
+        """String: when the next REST call may leave from an address."""
+        return f"{self.prefix}:budget:{address}"
 
     def last_kline(self, symbol: str, timeframe: str) -> str:
         """Hash: what the newest entry of that stream says, for the comparison with the next."""

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ import hiredis
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ExecAbortError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 _PASSING_KINDS: Final = (
     AuthenticationError,
     BusyLoadingError,
+    ExecAbortError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
@@ -62,16 +64,19 @@ _PASSING: Final = (
     "LOADING",
     "READONLY",
 )
+_MULTI: Final = hiredis.pack_command(("MULTI",))
+_EXEC: Final = hiredis.pack_command(("EXEC",))
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
 
 
 @dataclass(slots=True)
 class Tally:
-    """What the writer has done: entries are what Redis appended, repeats what it knew already."""
+    """What the writer has done: entries were appended, repeats were known already, misplaced ones came too early."""
 
     entries: int = 0
     repeats: int = 0
+    misplaced: int = 0
     conflated: int = 0
     overflowed: int = 0
     refused: int = 0
@@ -161,7 +166,7 @@ class Writer:
         self._flying = dict(islice(self._waiting.items(), self._batch))
         try:
             async with asyncio.timeout(self._timeout_s):
-                replies = await self._exchange(self._flying.values())
+                replies = await self._exchange(self._flying)
         except (RedisError, OSError, TimeoutError) as trouble:
             self._note(client.described(trouble) if str(trouble) else "Redis did not answer in time")
             await self._hang_up()
@@ -173,17 +178,17 @@ class Writer:
         self._note(passing)
         return not passing
 
-    async def _exchange(self, batch: Iterable[Append]) -> list[object]:
+    async def _exchange(self, batch: dict[Hashable, Append]) -> dict[Hashable, object]:
         connection = self._connection or await self._dial()
-        packed = [hiredis.pack_command(append.command) for append in batch]  # type: ignore[arg-type]  # its stub says one word
+        runs: dict[str, dict[Hashable, Append]] = {}
+        for slot, append in batch.items():
+            runs.setdefault(append.stream, {})[slot] = append
+        packed = [part for run in runs.values() for part in _packed(run)]
         await connection.send_packed_command(packed, check_health=False)
-        replies: list[object] = []
-        for _ in packed:
-            try:
-                replies.append(await connection.read_response(timeout=math.inf))
-            except ResponseError as refusal:
-                replies.append(refusal)
-        if any(isinstance(reply, NoScriptError) for reply in replies):
+        replies: dict[Hashable, object] = {}
+        for run in runs.values():
+            replies.update(zip(run, await _answers(connection, len(run)), strict=True))
+        if any(isinstance(reply, NoScriptError) for reply in replies.values()):
             # Somebody flushed the scripts; a new connection brings them along.
             await self._hang_up()
         return replies
@@ -197,9 +202,10 @@ class Writer:
             await connection.read_response(timeout=math.inf)
         return connection
 
-    def _settle(self, batch: dict[Hashable, Append], replies: list[object]) -> str:
+    def _settle(self, batch: dict[Hashable, Append], replies: dict[Hashable, object]) -> str:
         passing = ""
-        for (slot, append), reply in zip(batch.items(), replies, strict=True):
+        for slot, append in batch.items():
+            reply = replies[slot]
             if isinstance(reply, ResponseError):
                 text = str(reply)
                 if isinstance(reply, _PASSING_KINDS) or text.startswith(_PASSING):
@@ -210,8 +216,12 @@ class Writer:
                 log.error("Redis refuses an entry of %s: %s", append.stream, text)
             elif reply == 0:
                 self.tally.repeats += 1
+            elif reply == -1:
+                self.tally.misplaced += 1
             else:
                 self.tally.entries += 1
+            if append.settled is not None and isinstance(reply, int):
+                append.settled(reply)
             # A newer state of the same candle may have come while this one was on its way: that one stays.
             if self._waiting.get(slot) is append:
                 del self._waiting[slot]
@@ -231,3 +241,28 @@ class Writer:
         connection, self._connection = self._connection, None
         if connection:
             await connection.disconnect(nowait=True)
+
+
+def _packed(run: dict[Hashable, Append]) -> list[bytes]:
+    # At the brim of its memory a server refuses one command and takes the next (seen): a transaction, all or none.
+    commands = [hiredis.pack_command(append.command) for append in run.values()]  # type: ignore[arg-type]  # its stub says one word
+    return commands if len(commands) == 1 else [_MULTI, *commands, _EXEC]
+
+
+async def _answers(connection: AbstractConnection, count: int) -> list[object]:
+    if count == 1:
+        return [await _answer(connection)]
+    _, *queued = [await _answer(connection) for _ in range(1 + count)]
+    done = await _answer(connection)
+    if isinstance(done, list):
+        return done
+    # Nothing was done, because of those that were refused at once.
+    return [word if isinstance(word, ResponseError) else done for word in queued]
+
+
+async def _answer(connection: AbstractConnection) -> object:
+    try:
+        answer: object = await connection.read_response(timeout=math.inf)
+    except ResponseError as refusal:
+        return refusal
+    return answer

@@ -29,9 +29,8 @@ def main(*, quick: bool, rounds: int, target: Path | None) -> None:
     measured = asyncio.run(_measured(quick=quick, rounds=_QUICK_ROUNDS if quick else rounds))
     for name, what in measured["on"].items():
         click.echo(f"{name:<15} {what}")
-    click.echo(
-        f"{'rounds':<15} {measured['rounds']}, medians; beside a peer's name, how many times its CPU time and its rate a row is better\n"
-    )
+    click.echo(f"{'rounds':<15} {measured['rounds']}")
+    click.echo("Medians. Beside a peer's name: how many times its CPU time, and its rate, a row is better.\n")
     click.echo(report.text(measured["sections"], measured["way"]))
     if target:
         target.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")

@@ -14,6 +14,7 @@ import pytest
 
 from bridge.records import Event, EventName, Source
 from bridge.store import client
+from bridge.store.appends import Append
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.writer import Writer
 from bridge.values import Secret
@@ -23,8 +24,6 @@ from tests.support import wait_until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-    from bridge.store.appends import Append
 
 STREAM = KEYS.klines("BTCUSDT", "1m")
 
@@ -310,6 +309,56 @@ async def test_what_is_the_servers_condition_pauses_and_resumes_in_order(
         await drained(writer)
     assert await trades(store) == [*range(60)]
     assert (writer.tally.entries, writer.tally.refused, writer.tally.trouble) == (60, 0, "")
+
+
+@pytest.mark.parametrize(("begin", "end"), [param.values[:2] for param in TROUBLES[:3]])
+async def test_commands_that_are_refused_before_they_run_wait_in_order_too(
+    store: Redis, valkey_url: str, begin: str, end: str
+) -> None:
+    await store.execute_command(*begin.split())  # type: ignore[no-untyped-call]
+    try:
+        async with running(made(valkey_url)) as writer:
+            for number in range(5):
+                writer.append(event(number))
+            await wait_until(lambda: writer.tally.flushes > 1, "another try")
+            assert (writer.depth, writer.tally.refused, bool(writer.tally.trouble)) == (5, 0, True)
+            await store.execute_command(*end.split())  # type: ignore[no-untyped-call]
+            await drained(writer)
+    finally:
+        await store.execute_command(*end.split())  # type: ignore[no-untyped-call]
+    assert await column(store, KEYS.events, "text") == [(str(number),) for number in range(5)]
+
+
+@pytest.mark.parametrize("room", [100_000, 200_000, 400_000])
+async def test_at_the_brim_of_memory_no_entry_overtakes_another_of_its_stream(
+    store: Redis, valkey_url: str, room: int
+) -> None:
+    writer = made(valkey_url)
+    for number in range(3_000):
+        writer.append(fill(number))
+    used = (await store.info("memory"))["used_memory"]
+    await store.config_set("maxmemory", used + room)
+    try:
+        async with running(writer):
+            await wait_until(lambda: bool(writer.tally.trouble), "full memory being told")
+            written = await trades(store)
+            assert written == [*range(len(written))]
+            await store.config_set("maxmemory", "512mb")
+            await drained(writer)
+    finally:
+        await store.config_set("maxmemory", "512mb")
+    assert await trades(store) == [*range(3_000)]
+    assert writer.tally.repeats == 0
+
+
+async def test_an_entry_that_is_no_command_holds_up_nothing_of_its_stream(store: Redis, valkey_url: str) -> None:
+    async with running(made(valkey_url)) as writer:
+        for append in (event(1), Append(KEYS.events, ("XADD", KEYS.events)), event(2)):
+            writer.append(append)
+        await drained(writer)
+    assert await column(store, KEYS.events, "text") == [("1",), ("2",)]
+    assert (writer.tally.entries, writer.tally.refused) == (2, 1)
+    assert "wrong number of arguments" in writer.tally.refusal
 
 
 async def test_an_entry_that_redis_refuses_for_good_is_counted_and_stops_no_other(

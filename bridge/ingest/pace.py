@@ -1,0 +1,51 @@
+"""When the next REST call may leave: evenly spaced, shared with all who call from the same address, bans respected."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from bridge.store.client import Unreachable
+
+if TYPE_CHECKING:
+    from bridge.store.budget import Budget
+
+_WINDOW_S: Final = 2.0
+# How long an address keeps still after a refusal. The length of the exchange's own ban (418) is unknown.
+_REFUSED_S: Final = 2.0
+_BANNED_S: Final = 60.0
+
+
+class Pace:
+    """Gives turns to call."""
+
+    def __init__(self, calls: int, budget: Budget | None = None) -> None:
+        """Allow `calls` in two seconds; without a `budget` to share, or while Redis is away, on our own account."""
+        self._gap_s = _WINDOW_S / calls
+        self._budget = budget
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait for our turn."""
+        now = asyncio.get_running_loop().time()
+        turn = max(self._next, now)
+        self._next = turn + self._gap_s
+        await asyncio.sleep(max(turn - now, await self._shared_wait()))
+
+    async def refused(self, status: int) -> None:
+        """Keep still after an HTTP 429, longer after a 418."""
+        seconds = _BANNED_S if status == 418 else _REFUSED_S  # noqa: PLR2004 - the exchange's word for a ban
+        self._next = max(self._next, asyncio.get_running_loop().time() + seconds)
+        if self._budget:
+            try:
+                await self._budget.ban(seconds)
+            except Unreachable:
+                return
+
+    async def _shared_wait(self) -> float:
+        if self._budget is None:
+            return 0.0
+        try:
+            return await self._budget.reserve(self._gap_s)
+        except Unreachable:
+            return 0.0
