@@ -73,7 +73,13 @@ def control() -> None:
 
 
 @cli.command()
-@click.option("--port", default=8190, show_default=True, help="Where to listen on 127.0.0.1; 0 takes a free port.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8190,
+    show_default=True,
+    help="Where to listen on 127.0.0.1; 0 takes a free port.",
+)
 @click.option("--rate", default=1.0, show_default=True, help="Market seconds per second.")
 @click.option("--symbols", default=8, show_default=True, help="Contracts that trade.")
 @click.option("--seed", default=1, show_default=True, help="Which story the market tells.")

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 _QUEUED: Final = 10_000
-_END_S: Final = 2.0
+_END_S: Final = 1.0
 _STDERR: Final = 2
 
 

@@ -116,8 +116,8 @@ class EventName(StrEnum):
     CONTRADICTION = "contradiction"
     UNPROVEN = "unproven"
     MUTE = "mute"
-    REST_AWAY = "rest_away"
-    REST_BACK = "rest_back"
+    RESYNCED = "resynced"
+    INCOMPLETE = "incomplete"
     ENTRY_REFUSED = "entry_refused"
     STARTED = "started"
     STOPPED = "stopped"
@@ -206,6 +206,15 @@ class Position(msgspec.Struct, frozen=True, gc=False):
     received_at: int
 
 
+class Resync(msgspec.Struct, frozen=True, gc=False):
+    """From here on the state in a stream is complete again, whatever was missed; `reason` says why it was read anew."""
+
+    account: str
+    reason: str
+    source: str
+    received_at: int
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """What happened to the bridge: to which `subject` (a topic, a connection, a key), in words, at which ingester."""
 
@@ -218,14 +227,17 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 Record = Kline | Order | Fill | Position | Event
+Entry = Record | Resync
 
-_TYPES: Final[dict[type[Record], str]] = {
+_TYPES: Final[dict[type[Entry], str]] = {
     Kline: "kline",
     Order: "order",
     Fill: "fill",
     Position: "position",
+    Resync: "resync",
     Event: "event",
 }
+_TIMES: Final = frozenset({"created_at", "updated_at", "traded_at"})
 _NAMES: Final = {cls: cls.__struct_fields__ for cls in _TYPES}
 
 
@@ -234,15 +246,17 @@ def slot_of(position: Position) -> PositionSide:
     return PositionSide.BOTH if position.position_mode is PositionMode.ONE_WAY else position.side
 
 
-def fields_of(record: Record) -> list[str]:
+def fields_of(record: Entry) -> list[str]:
     """Return a record's entry: names and values in turn, `type` and `v` first, every value a string."""
     cls = type(record)
     flat = ["type", _TYPES[cls], "v", SCHEMA_VERSION]
     for name in _NAMES[cls]:
-        flat += (name, str(getattr(record, name)))
+        value = getattr(record, name)
+        # No time of ours is 1970: a zero is a time that the exchange left out.
+        flat += (name, "" if value == 0 and name in _TIMES else str(value))
     return flat
 
 
-def field_names(record_type: type[Record]) -> tuple[str, ...]:
+def field_names(record_type: type[Entry]) -> tuple[str, ...]:
     """Return the names of a record type's entry fields, in the order in which they are written."""
     return ("type", "v", *_NAMES[record_type])

@@ -85,6 +85,11 @@ class Settings:
         "", r"[A-Za-z0-9_.-]{0,64}", "ingesters that name the same share that budget; unset: the host's name"
     )
 
+    private_sync_s: float = seconds(300, 1, _LONGEST_S, "how often the account is read besides after a login")
+    private_lookback_s: float = seconds(
+        0, 0, 89 * _LONGEST_S, "how far back the account's history is published at the very first start"
+    )
+
     reconcile_interval_s: float = seconds(5, 0.05, 300, "full pass over the desired set, nudged or not")
     heartbeat_interval_s: float = seconds(1, 0.05, 60, "time between an ingester's heartbeats")
     member_lifetime_s: float = seconds(5, 0.5, 300, "an ingester silent for this long counts as gone")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
-from bridge.records import Kline, Record
+from bridge.records import Fill, Kline, Order, Position, Record
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
 
@@ -231,6 +231,29 @@ class Exchange(Protocol):
     @property
     def most_klines(self) -> int:
         """How many candles one call may ask for."""
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows a private call answers at most; as many as that may be too few."""
+
+    @property
+    def most_open_orders(self) -> int:
+        """How many open orders one call answers at most."""
+
+    def open_orders_call(self, symbol: str = "") -> Call[list[Order]]:
+        """Ask for the account's unfinished orders, of one symbol or of all."""
+
+    def order_call(self, symbol: str, order_id: str) -> Call[Order | None]:
+        """Ask for one order, whatever its state; `None` if the exchange does not know it."""
+
+    def history_call(self, symbol: str, start_ms: int, end_ms: int) -> Call[list[Order]]:
+        """Ask for one symbol's finished orders between two times."""
+
+    def trades_call(self, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Fill]]:
+        """Ask for the executions between two times, of one order or of all."""
+
+    def positions_call(self, symbol: str = "") -> Call[list[Position]]:
+        """Ask for the open positions, or for every slot of one symbol, flat ones included."""
 
     def klines_call(self, symbol: str, timeframe: Timeframe, first_ms: int, last_ms: int) -> Call[list[Kline]]:
         """Ask for the candles that open from `first_ms` to `last_ms`, both inclusive; the answer is in order of time.

@@ -35,6 +35,7 @@ from bridge.exchanges.base import (
     Session,
 )
 from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
+from bridge.ingest.subscriptions import Phase as HeldPhase
 from bridge.ingest.subscriptions import Subscriptions
 from bridge.log import Sampled
 from bridge.records import EventName, Record
@@ -124,6 +125,11 @@ class Connection:
             self._wanting.set()
         else:
             self._wanting.clear()
+
+    def holds(self, topic: str) -> bool:
+        """Tell whether the exchange has acknowledged a topic on this life of the socket."""
+        held = self.held.get(topic)
+        return held is not None and held.phase is HeldPhase.ACTIVE
 
     def replace(self) -> None:
         """End this life of the socket; the next one begins after a back-off."""

@@ -29,9 +29,11 @@ from bridge.ingest.listing import Listing
 from bridge.ingest.pace import Pace
 from bridge.ingest.prover import Prover
 from bridge.ingest.reconciler import Reconciler
+from bridge.ingest.recovery import Recovery
 from bridge.records import Event, EventName, Kline, Record, Source
 from bridge.settings import Settings
 from bridge.store import client, meta
+from bridge.store.account import Account
 from bridge.store.appends import Appends
 from bridge.store.budget import Budget
 from bridge.store.desired import Desired, nudges
@@ -45,6 +47,8 @@ log = logging.getLogger(__name__)
 _HANG_UP_S: Final = 3.0
 _FLUSH_S: Final = 10.0
 _LOOK_S: Final = 0.25
+# The strictest of the private endpoints allow 6 in 2 s.
+_PRIVATE_CALLS_PER_2S: Final = 5
 _RETRY_S: Final = 1.0
 
 
@@ -94,6 +98,18 @@ class Ingester:
             write=self._writer.append,
             happened=self.happened,
         )
+        private_budget = Budget(self._redis, keys, f"account-{settings.bitmart_account}")
+        self._private_rest = Rest(exchange.rest_uri, self._clock, Pace(_PRIVATE_CALLS_PER_2S, private_budget))
+        self._recovery = Recovery(
+            exchange=exchange,
+            rest=self._private_rest,
+            clock=self._clock,
+            account=Account(self._redis, keys),
+            appends=self._appends,
+            settings=settings,
+            write=self._writer.append,
+            happened=self.happened,
+        )
         self._reconciler = Reconciler(
             desired=Desired(self._redis, keys),
             exchange=exchange,
@@ -126,6 +142,7 @@ class Ingester:
             closing.push_async_callback(self._redis.aclose)
             closing.push_async_callback(self._listener.aclose)
             closing.push_async_callback(self._rest.aclose)
+            closing.push_async_callback(self._private_rest.aclose)
             await self._claim()
             if self._stopping.is_set():
                 return
@@ -163,6 +180,7 @@ class Ingester:
             for kline in self._candles.take(record, self._clock.now_ms() if self._clock.synchronised else None):
                 self._writer.append(self._appends.kline(kline))
         else:
+            self._recovery.heard(record)
             self._writer.append(self._appends.of(record))
 
     def happened(self, event: EventName, subject: str, text: str) -> None:
@@ -170,12 +188,17 @@ class Ingester:
         if event is EventName.LOST and subject == self._public.name:
             # Whatever is missed from here on may belong to the candles now open: they can't be called over any more.
             self._prover.interrupted(self._candles.interrupt())
+        if event is EventName.LOST and subject == self._private.name:
+            self._recovery.forget()
         record = Event(event, subject, text, self.name, Source.BRIDGE.value, host_ms())
         self._writer.append(self._appends.of(record))
 
     def activated(self, topic: str) -> None:
-        """Tell the prover since when it can rely on what the socket shows."""
+        """Tell the prover since when it can rely on the socket; read the account once all its topics are active."""
         self._prover.listening(topic)
+        wanted = self._private.wanted
+        if topic in wanted and all(self._private.holds(name) for name in wanted):
+            self._recovery.need("login", wanted)
 
     def stirred(self) -> None:
         """Tell the others soon."""
@@ -223,6 +246,7 @@ class Ingester:
             "timekeeper": timekeeper.keep(self._clock, self._rest, self._exchange),
             "listing": self._listing.run(),
             "prover": self._prover.run(),
+            "recovery": self._recovery.run(),
             "reconciler": self._reconciler.run(),
             "heartbeat": self._heartbeat.run(),
             "nudges": self._hear_nudges(),
@@ -244,6 +268,8 @@ class Ingester:
         if tally.overflowed > told.overflowed:
             count = tally.overflowed - told.overflowed
             self.happened(EventName.OVERFLOW, "writer", f"{count} entries dropped: the buffer is full")
+            if self._private.phase is Phase.OPEN:
+                self._recovery.need("overflow", self._private.wanted)
         if tally.refused > told.refused:
             self.happened(EventName.ENTRY_REFUSED, "writer", tally.refusal)
         self._told = dataclasses.replace(tally)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bridge.records import Event, Fill, Kline, Order, Position, Record, fields_of, slot_of
+from bridge.records import Event, Fill, Kline, Order, Position, Record, Resync, fields_of, slot_of
 from bridge.settings import Settings
 from bridge.store import scripts
 from bridge.store.keys import Keys
@@ -47,7 +47,16 @@ class Appends:
             case Position():
                 return self._position(record)
             case Event():
-                return self._event(record)
+                return _log(self.keys.events, self.settings.cap_events, record)
+
+    def markers(self, marker: Resync, *, orders: bool, positions: bool) -> list[Append]:
+        """A marker for each stream that is complete again: orders and fills together, positions."""
+        caps: dict[str, int] = {}
+        if orders:
+            caps |= {self.keys.orders: self.settings.cap_orders, self.keys.fills: self.settings.cap_fills}
+        if positions:
+            caps[self.keys.positions] = self.settings.cap_positions
+        return [_log(stream, cap, marker) for stream, cap in caps.items()]
 
     def kline(self, kline: Kline) -> Append:
         """A candle: a newer state of the same period may take an unsent one's place, unless that was its last."""
@@ -82,9 +91,9 @@ class Appends:
         command = _evalsha(scripts.POSITION, keys, self.settings.cap_positions, member, *fields_of(position))
         return Append(keys[0], command)
 
-    def _event(self, event: Event) -> Append:
-        stream = self.keys.events
-        return Append(stream, ("XADD", stream, "MAXLEN", "~", self.settings.cap_events, "*", *fields_of(event)))
+
+def _log(stream: str, cap: int, entry: Event | Resync) -> Append:
+    return Append(stream, ("XADD", stream, "MAXLEN", "~", cap, "*", *fields_of(entry)))
 
 
 def _evalsha(script: scripts.Script, keys: tuple[str, ...], *arguments: str | int) -> tuple[str | int, ...]:

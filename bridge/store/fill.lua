@@ -6,5 +6,5 @@ for i = 2, #ARGV, 2 do entry[ARGV[i]] = ARGV[i + 1] end
 local identity = entry.symbol .. '|' .. entry.order_id .. '|' .. entry.trade_id
 if redis.call('ZSCORE', KEYS[2], identity) then return 0 end
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(ARGV, 2))
-redis.call('ZADD', KEYS[2], entry.traded_at, identity)
+redis.call('ZADD', KEYS[2], tonumber(entry.traded_at) or 0, identity)
 return 1

@@ -99,6 +99,11 @@ class Keys:
         return f"{self.orders}:open"
 
     @property
+    def synced(self) -> str:
+        """Hash: until `at` (exchange ms) the account was read completely; nothing older than `floor` is appended."""
+        return f"{self.orders}:synced"
+
+    @property
     def fills(self) -> str:
         """Stream: every execution."""
         return f"{self.prefix}:fills:{{{self.account}}}"

@@ -20,7 +20,7 @@ for i = 1, #flat, 2 do known[flat[i]] = flat[i + 1] end
 local joined, grew = {}, next(known) == nil
 for _, name in ipairs(names) do joined[name] = said[name] end
 if not grew then
-  local newer = tonumber(said.updated_at) > tonumber(known.updated_at)
+  local newer = (tonumber(said.updated_at) or 0) > (tonumber(known.updated_at) or 0)
   for _, name in ipairs(descriptive) do
     local absent = said[name] == '' or said[name] == 'unknown'
     local unknown = known[name] == '' or known[name] == 'unknown'
@@ -41,7 +41,7 @@ if not grew then
   grew = grew or rank_said > rank_known or filled_said > filled_known
     or joined.average_price ~= known.average_price or (rank_said == 0 and joined.state ~= known.state)
   if not newer then joined.updated_at = known.updated_at end
-  if known.created_at ~= '0' then joined.created_at = known.created_at end
+  if known.created_at ~= '' then joined.created_at = known.created_at end
 end
 if not grew then
   -- The stamp is kept all the same: what is older than this must not pass for news later.
@@ -51,7 +51,7 @@ end
 
 local filled, size = tonumber(joined.filled_size), tonumber(joined.size) or 0
 if size > 0 and filled >= size then joined.status = 'filled'
-elseif joined.status == 'open' and filled > 0 then joined.status = 'partially_filled' end
+elseif rank[joined.status] and rank[joined.status] < 3 and filled > 0 then joined.status = 'partially_filled' end
 
 local entry = {}
 for _, name in ipairs(names) do

@@ -30,7 +30,8 @@ def main(*, quick: bool, rounds: int, target: Path | None) -> None:
     for name, what in measured["on"].items():
         click.echo(f"{name:<15} {what}")
     click.echo(f"{'rounds':<15} {measured['rounds']}")
-    click.echo("Medians. Beside a peer's name: how many times its CPU time, and its rate, a row is better.\n")
+    click.echo("Medians, and the least of all rounds: far apart, they tell of a busy machine.")
+    click.echo("Beside a peer's name: how many times its CPU time, and its rate, a row is better.\n")
     click.echo(report.text(measured["sections"], measured["way"]))
     if target:
         target.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")

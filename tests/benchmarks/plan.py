@@ -51,7 +51,13 @@ SECTIONS: Final = (
             Row("BitMartSession.receive", stages.session, 20_000, 5_000),
         ),
     ),
-    Section("candle policy: which records to publish", (Row("Candles.take", stages.candles, 20_000, 5_000),)),
+    Section(
+        "candles: what to publish, what to remember until it is proven",
+        (
+            Row("Candles.take", stages.candles, 20_000, 5_000),
+            Row("Series.show", stages.series, 20_000, 5_000),
+        ),
+    ),
     Section(
         "append: from a record to bytes",
         (
@@ -76,8 +82,8 @@ SECTIONS: Final = (
         (
             Row("websockets, json, XADD awaited", peers.awaited, 1_500, 500, peer="awaited"),
             Row("websockets, json, pipelines of 100", peers.pipelined, 10_000, 2_500, peer="pipelined"),
-            Row("ingester, each frame an entry", whole.turn_by_turn, 20_000, 5_000),
-            Row("ingester, flooded: unsent states give way", whole.at_once, 20_000, 5_000),
+            Row("ingester, each frame an entry", whole.turn_by_turn, 15_000, 5_000),
+            Row("ingester, flooded: unsent states give way", whole.at_once, 15_000, 5_000),
         ),
     ),
     Section(
@@ -101,6 +107,7 @@ WAY: Final = (
     "Connection with a deaf session",
     "BitMartSession.receive",
     "Candles.take",
+    "Series.show",
     "Appends.kline",
     "Writer, guarded, 500 at once",
 )

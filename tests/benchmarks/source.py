@@ -1,8 +1,8 @@
 """Where frames come from: an exchange in a process of its own that has nothing to do but write prepared bytes.
 
-It grants every subscription, says when all topics are subscribed, tells one time of day over REST, and sends what it is
-told to: each line on its standard input is `<frames> <frames a second, 0 for at once>`, and the input's end is its own,
-so it never outlives whoever started it. Each new socket begins with the first frame again.
+It grants every subscription, says when all topics are subscribed, tells one time of day over REST and nothing else, and
+sends what it is told to: each line on its standard input is `<frames> <frames a second, 0 for at once>`, and the end of
+that input is its own end, so it never outlives whoever started it. Each new socket begins with the first frame again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 _READY: Final = b"ready\n"
 _READY_S: Final = 20.0
 _BATCH: Final = 20
-_TIME_PATH: Final = "/system/time"
-_TIME: Final = json.dumps({"code": 1000, "message": "Ok", "data": {"server_time": EXCHANGE_MS}})
+# What REST says: the time, and for the rest that there is nothing.
+_TOLD: Final[dict[str, object]] = {
+    "/system/time": {"server_time": EXCHANGE_MS},
+    "/contract/public/details": {"symbols": []},
+    "/contract/public/kline": [],
+}
 
 
 class Source:
@@ -134,7 +139,13 @@ class _Exchange:
 
 
 def _answer(socket: ServerConnection, request: Request) -> Response | None:
-    return socket.respond(200, _TIME) if request.path.startswith(_TIME_PATH) else None
+    told = _TOLD.get(request.path.partition("?")[0])
+    if told is None:
+        return None
+    response = socket.respond(200, json.dumps({"code": 1000, "message": "Ok", "data": told}))
+    del response.headers["Date"]
+    response.headers["Date"] = formatdate(EXCHANGE_MS / 1000, usegmt=True)
+    return response
 
 
 async def _serve(frames: int) -> None:

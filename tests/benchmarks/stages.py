@@ -15,12 +15,13 @@ from bridge.exchanges.bitmart import BitMart
 from bridge.exchanges.bitmart.session import BitMartSession
 from bridge.ingest.candles import Candles
 from bridge.ingest.connection import Connection, opened
+from bridge.ingest.series import Series
 from bridge.records import EventName, Kline, Record, fields_of
 from bridge.settings import Settings
 from bridge.store import client
 from bridge.store.appends import Append, Appends
 from bridge.store.writer import Writer
-from tests.benchmarks.frames import EXCHANGE_MS, TOPICS, TURN, payloads
+from tests.benchmarks.frames import EXCHANGE_MS, SERIES, TOPICS, TURN, payloads
 from tests.benchmarks.stand import KEYS, Cost, Stand, measure
 
 _FEW: Final = 10
@@ -86,6 +87,21 @@ async def candles(_stand: Stand, frames: int) -> Cost:
     def work() -> None:
         for kline in given:
             take(kline, EXCHANGE_MS)
+
+    return measure(frames, work)
+
+
+async def series(_stand: Stand, frames: int) -> Cost:
+    """What is remembered of a record until its candle is proven."""
+    followed = {
+        (symbol, timeframe.value): Series(symbol, timeframe, now_ms=EXCHANGE_MS, seed=1, cap=500, timeout_ms=120_000)
+        for symbol, timeframe in SERIES
+    }
+    given = [(followed[kline.symbol, kline.timeframe].show, kline) for kline in _klines(frames)]
+
+    def work() -> None:
+        for show, kline in given:
+            show(kline)
 
     return measure(frames, work)
 
@@ -218,6 +234,9 @@ class _Nowhere:
 
     def happened(self, event: EventName, subject: str, text: str) -> None:
         """Take note of an event."""
+
+    def activated(self, topic: str) -> None:
+        """Take note of a topic."""
 
     def stirred(self) -> None:
         """Take note of a change."""

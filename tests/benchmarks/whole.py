@@ -22,7 +22,7 @@ from tests.benchmarks.frames import TOPICS, TURN, volume_of
 from tests.benchmarks.stand import KEYS, STREAMS, Cost, Stand
 
 # After the last subscription an ingester reports the state of its topics; that is over by then.
-_SETTLE_S: Final = 0.4
+_SETTLE_S: Final = 0.6
 _READ_MS: Final = 20_000
 
 _Answer = list[tuple[str, list[tuple[str, dict[str, str]]]]]

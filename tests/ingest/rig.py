@@ -9,10 +9,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
+
 from bridge import exchanges
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Exchange
 from bridge.ingest.connection import Connection
+from bridge.ingest.fetch import Rest
+from bridge.ingest.pace import Pace
 from bridge.ingest.subscriptions import Phase
 from bridge.records import EventName, Kline, Record, Source
 from bridge.settings import Settings
@@ -43,6 +47,7 @@ def quick(simulator: Simulator, **changes: Any) -> Settings:  # noqa: ANN401 - t
         subscribe_delay_ms=0,
         reconnect_delay_s=0.01,
         reconnect_max_s=0.05,
+        rest_calls_per_2s=1_000,
     )
     return dataclasses.replace(hurried, **changes)
 
@@ -50,6 +55,11 @@ def quick(simulator: Simulator, **changes: Any) -> Settings:  # noqa: ANN401 - t
 def market(**changes: Any) -> Simulator:  # noqa: ANN401 - the fields of a scenario
     """A simulator that plays an hour in a minute, limits nobody, and whose account rests unless told otherwise."""
     return Simulator(Scenario(**({"start": START, "rate": 60.0, "trading": False, "limits": False} | changes)))
+
+
+def hasty(uri: str, clock: ExchangeClock) -> Rest:
+    """Something to call REST with, as fast as it can."""
+    return Rest(uri, clock, Pace(1_000))
 
 
 def clock_of(simulator: Simulator) -> ExchangeClock:
@@ -68,6 +78,7 @@ class Notebook:
         self.events: list[tuple[EventName, str, str]] = []
         self.times: list[float] = []
         self.stirs = 0
+        self.activations: list[str] = []
 
     def take(self, record: Record) -> None:
         """Take a record."""
@@ -77,6 +88,10 @@ class Notebook:
         """Take note of an event."""
         self.events.append((event, subject, text))
         self.times.append(time.monotonic())
+
+    def activated(self, topic: str) -> None:
+        """Note a topic that became active."""
+        self.activations.append(topic)
 
     def stirred(self) -> None:
         """Count a change of state."""

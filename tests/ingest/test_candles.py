@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,7 +127,8 @@ def test_series_do_not_touch_each_other() -> None:
 def test_after_an_interruption_nothing_seen_before_is_called_over() -> None:
     candles = Candles(GRACE_MS)
     candles.take(candle(0), None)
-    candles.interrupt()
+    assert candles.interrupt() == [candle(0)]
+    assert candles.interrupt() == []
     assert candles.due(end_of(candle(0))) == []
     assert candles.take(candle(1), None) == (candle(1),)
     assert candles.take(candle(2), None) == (closed(candle(1)), candle(2))
@@ -168,6 +171,6 @@ def test_however_frames_are_shuffled_and_repeated_a_series_never_goes_back_and_c
         assert steps == sorted(steps)
         last_words = [kline.open_time for kline in series if kline.closed]
         assert len(last_words) == len(set(last_words))
-        for before, after in zip(series, series[1:], strict=False):
+        for before, after in itertools.pairwise(series):
             assert before.open_time < after.open_time or not before.closed
             assert before.closed or before.open_time == after.open_time  # none is left without its last word

@@ -10,6 +10,8 @@ from websockets.http11 import Response
 
 from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
 
+GONE = Close(1001, "")
+
 
 @pytest.mark.parametrize(
     ("trouble", "words"),

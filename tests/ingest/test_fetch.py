@@ -16,17 +16,12 @@ from bridge.exchanges.bitmart import rest
 from bridge.ingest import fetch
 from bridge.ingest.connection import USER_AGENT
 from bridge.ingest.fetch import Rest
+from bridge.ingest.pace import Pace
 from tests.ingest.rig import START, market
 
 ECHO: Call[bytes] = Call(
     "/path", lambda status, _, body: b"%d " % status + body, {"symbol": "A&B", "step": "1"}, {"X-BM-KEY": "key"}
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls follow each other soon: the simulator's limits are off."""
-    monkeypatch.setattr(fetch, "_GAP_S", 0.01)
 
 
 def clock_at(start_ms: int) -> ExchangeClock:
@@ -35,9 +30,9 @@ def clock_at(start_ms: int) -> ExchangeClock:
 
 
 @asynccontextmanager
-async def asking(uri: str, clock: ExchangeClock | None = None) -> AsyncIterator[Rest]:
+async def asking(uri: str, clock: ExchangeClock | None = None, calls_per_2s: int = 1_000) -> AsyncIterator[Rest]:
     """Something to make calls with."""
-    asker = Rest(uri, clock or clock_at(0))
+    asker = Rest(uri, clock or clock_at(0), Pace(calls_per_2s))
     try:
         yield asker
     finally:
@@ -94,16 +89,14 @@ async def test_a_call_says_who_asks_and_carries_its_parameters_and_headers() -> 
     ],
 )
 async def test_what_is_no_success_is_told_with_its_numbers_and_words(
-    fault: str, value: bool | int, status: int | None, code: int, words: str
+    fault: str, value: int, status: int | None, code: int, words: str
 ) -> None:
     async with market() as simulator, asking(simulator.rest_uri) as asker:
-        setattr(simulator.faults, fault, value)
+        simulator.faults.set(fault, str(value).lower())
         with pytest.raises(RestError) as trouble:
             await asker.ask(rest.contracts_call())
         assert (trouble.value.status, trouble.value.code) == (status or trouble.value.status, code)
         assert words in str(trouble.value)
-        simulator.faults.reset()
-        assert len(await asker.ask(rest.contracts_call())) == 10
 
 
 async def test_an_exchange_that_is_away_gives_no_answer() -> None:
@@ -118,7 +111,7 @@ async def test_an_exchange_that_is_away_gives_no_answer() -> None:
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{", b"nonsense\r\n\r\n"])
 async def test_half_an_answer_is_none(answer: bytes) -> None:
     async with answering(answer) as (uri, _), asking(uri) as asker:
-        with pytest.raises(RestError, match="no answer from /path: ."):
+        with pytest.raises(RestError, match=r"no answer from /path: ."):
             await asker.ask(ECHO)
 
 
@@ -134,13 +127,23 @@ async def test_an_answer_that_takes_too_long_is_given_up_and_the_next_call_goes_
         assert await asker.ask(rest.time_call())
 
 
-async def test_calls_are_made_one_after_the_other_with_a_gap_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "_GAP_S", 0.1)
-    async with answering(reply(b"")) as (uri, requests), asking(uri) as asker:
+async def test_calls_leave_evenly_spaced() -> None:
+    async with answering(reply(b"")) as (uri, requests), asking(uri, calls_per_2s=20) as asker:
         began = time.monotonic()
-        assert await asyncio.gather(*(asker.ask(ECHO) for _ in range(3))) == [b"200 hi"] * 3
-        assert time.monotonic() - began >= 2 * 0.1
-        assert len(requests) == asker.calls == 3
+        assert await asyncio.gather(*(asker.ask(ECHO) for _ in range(4))) == [b"200 hi"] * 4
+        assert time.monotonic() - began >= 3 * 0.1
+        assert len(requests) == asker.calls == 4
+
+
+@pytest.mark.parametrize("status", [b"429", b"418"])
+async def test_after_too_many_calls_the_next_one_waits(status: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.ingest.pace._REFUSED_S", 0.2)
+    monkeypatch.setattr("bridge.ingest.pace._BANNED_S", 0.4)
+    async with answering(reply(b"").replace(b"200 OK", status + b" No")) as (uri, _), asking(uri) as asker:
+        began = time.monotonic()
+        for _ in range(2):
+            await asker.ask(ECHO)
+        assert time.monotonic() - began >= (0.4 if status == b"418" else 0.2)
 
 
 async def test_a_call_that_is_cancelled_lets_the_next_one_through() -> None:

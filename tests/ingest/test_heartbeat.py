@@ -129,7 +129,9 @@ async def test_the_first_data_is_told_at_once_and_its_age_every_five_seconds_at_
         return TopicState(State.ACTIVE, 1_000, "", data_at)
 
     await ours.report(a=seen(0))
-    published = [data_at for data_at in (1, 2, 5_000, 5_001, 9_999, 10_001) if len(await ours.report(a=seen(data_at))) > 1]
+    published = [
+        data_at for data_at in (1, 2, 5_000, 5_001, 9_999, 10_001) if len(await ours.report(a=seen(data_at))) > 1
+    ]
     assert published == [1, 5_001, 10_001]
     assert await ours.told() == {"a": seen(10_001)}
 

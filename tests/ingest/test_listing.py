@@ -9,30 +9,26 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.clock import ExchangeClock
-from bridge.ingest import fetch, listing
+from bridge.ingest import listing
 from bridge.ingest.fetch import Rest
 from bridge.ingest.listing import Listing
 from bridge.simulator import Scenario, Simulator
-from tests.ingest.rig import exchange_of, market, quick, running
+from tests.ingest.rig import exchange_of, hasty, market, quick, running
 from tests.support import wait_until
 
 WELL_KNOWN = {"BTCUSDT", "ETHUSDT"}
 
 
-@pytest.fixture(autouse=True)
-def _no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls follow each other at once: the simulator's limits are off."""
-    monkeypatch.setattr(fetch, "_GAP_S", 0.01)
-
-
 @asynccontextmanager
 async def keeping(simulator: Simulator, refresh_s: float = 600) -> AsyncIterator[tuple[Listing, list[int], Rest]]:
     """A running list, how many symbols it had at each change, and what it asks with."""
-    rest = Rest(simulator.rest_uri, ExchangeClock(time.monotonic, 0))
+    clock = ExchangeClock(time.monotonic, 0)
+    rest = hasty(simulator.rest_uri, clock)
     changes: list[int] = []
     kept = Listing(
         rest,
         exchange_of(quick(simulator)),
+        clock,
         refresh_s=refresh_s,
         on_change=lambda: changes.append(len(kept.symbols)),
     )
@@ -44,7 +40,7 @@ async def keeping(simulator: Simulator, refresh_s: float = 600) -> AsyncIterator
 async def test_the_list_is_read_when_it_is_needed_and_holds_what_trades() -> None:
     async with market(symbols=3, delisted=2) as simulator, keeping(simulator) as (kept, changes, _):
         kept.need(needed=True)
-        await wait_until(lambda: changes, "the list was read")
+        await wait_until(lambda: bool(changes), "the list was read")
         assert changes == [3]
         assert len(kept.symbols) == 3
         assert kept.symbols >= WELL_KNOWN
@@ -66,7 +62,7 @@ async def test_the_list_is_not_read_while_nobody_needs_it() -> None:
         keeping(simulator, 0.01) as (still, _, busy),
     ):
         once.need(needed=True)
-        await wait_until(lambda: changes, "the list was read")
+        await wait_until(lambda: bool(changes), "the list was read")
         once.need(needed=False)
         still.need(needed=True)
         begun = former.calls
@@ -91,11 +87,11 @@ async def test_trouble_is_told_and_ends_with_the_next_good_answer(monkeypatch: p
         simulator.faults.rest_403 = True
         async with keeping(simulator) as (kept, changes, _):
             kept.need(needed=True)
-            await wait_until(lambda: kept.trouble, "there is trouble")
+            await wait_until(lambda: bool(kept.trouble), "there is trouble")
             assert kept.trouble.startswith("HTTP 403 with a body that is not BitMart's: ")
             assert kept.symbols == frozenset()
             simulator.faults.rest_403 = False
-            await wait_until(lambda: changes, "the list was read")
+            await wait_until(lambda: bool(changes), "the list was read")
             assert kept.trouble == ""
 
 
@@ -103,7 +99,7 @@ async def test_trouble_later_leaves_the_last_list_in_force(monkeypatch: pytest.M
     monkeypatch.setattr(listing, "_RETRY_S", 0.01)
     async with market() as simulator, keeping(simulator, 0.01) as (kept, changes, _):
         kept.need(needed=True)
-        await wait_until(lambda: changes, "the list was read")
+        await wait_until(lambda: bool(changes), "the list was read")
         simulator.faults.rest_null = True
-        await wait_until(lambda: kept.trouble, "there is trouble")
+        await wait_until(lambda: bool(kept.trouble), "there is trouble")
         assert (len(kept.symbols), changes) == (8, [8])

@@ -13,7 +13,6 @@ from redis.asyncio import Redis
 
 from bridge.clock import ExchangeClock
 from bridge.ingest.connection import Connection
-from bridge.ingest.fetch import Rest
 from bridge.ingest.listing import Listing
 from bridge.ingest.reconciler import NO_CREDENTIALS, Reconciler
 from bridge.settings import Settings
@@ -32,6 +31,7 @@ from tests.ingest.rig import (
     connect,
     credentialless,
     exchange_of,
+    hasty,
     market,
     quick,
     running,
@@ -58,9 +58,10 @@ async def reconciling(store: Redis, *, interval_s: float = NEVER_S, account: boo
     simulator = market()
     settings: Settings = quick(simulator) if account else credentialless(quick(simulator))
     exchange = exchange_of(settings)
-    rest = Rest(settings.bitmart_rest_uri, ExchangeClock(time.monotonic, 0))
+    clock = ExchangeClock(time.monotonic, 0)
+    rest = hasty(settings.bitmart_rest_uri, clock)
     public, private = (connect(simulator, settings, Notebook(), private=private) for private in (False, True))
-    listing = Listing(rest, exchange, refresh_s=NEVER_S, on_change=lambda: None)
+    listing = Listing(rest, exchange, clock, refresh_s=NEVER_S, on_change=lambda: None)
     passes: list[int] = []
     reconciler = Reconciler(
         desired=Desired(store, KEYS),
@@ -145,14 +146,14 @@ async def test_a_wildcard_is_no_topic_of_its_own_before_the_list_is_known(store:
         assert parts.reconciler.wildcards == {EVERY_1M: frozenset(), "futures/klineBin1H:*": frozenset()}
 
 
-async def test_the_list_is_needed_only_while_a_wildcard_is_wished(store: Redis) -> None:
+async def test_the_list_is_needed_only_while_candles_are_wished(store: Redis) -> None:
     asked = []
     async with reconciling(store) as parts:
         parts.listing.need = lambda *, needed: asked.append(needed)  # type: ignore[method-assign]
-        for topics in ((BTC,), (BTC, EVERY_1M), (BTC,)):
+        for topics in ((ORDERS,), (ORDERS, EVERY_1M), (BTC,), ()):
             parts.reconciler.apply(wishes(*topics))
         parts.reconciler.apply(wishes(EVERY_1M, paused=True))
-    assert asked == [False, True, False, False]
+    assert asked == [False, True, True, False, False]
 
 
 async def test_a_pause_takes_everything_away_and_its_end_brings_it_back(store: Redis) -> None:

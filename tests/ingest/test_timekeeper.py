@@ -9,23 +9,17 @@ import pytest
 
 from bridge.clock import ExchangeClock
 from bridge.errors import RestError
-from bridge.ingest import fetch, timekeeper
+from bridge.ingest import timekeeper
 from bridge.ingest.fetch import Rest
 from bridge.simulator import Scenario, Simulator
-from tests.ingest.rig import START, exchange_of, market, quick, running
+from tests.ingest.rig import START, exchange_of, hasty, market, quick, running
 from tests.support import wait_until
-
-
-@pytest.fixture(autouse=True)
-def _no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls follow each other at once: the simulator's limits are off."""
-    monkeypatch.setattr(fetch, "_GAP_S", 0.01)
 
 
 def parts(simulator: Simulator) -> tuple[ExchangeClock, Rest]:
     """A clock that knows nothing, and something to ask with."""
     clock = ExchangeClock(time.monotonic, 0)
-    return clock, Rest(simulator.rest_uri, clock)
+    return clock, hasty(simulator.rest_uri, clock)
 
 
 async def test_asking_once_sets_the_clock_and_the_simulators_rate() -> None:

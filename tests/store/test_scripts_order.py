@@ -108,9 +108,8 @@ async def test_an_order_without_a_size_is_not_filled_by_nothing(store: Redis) ->
 
 
 async def test_a_late_frame_of_the_open_order_does_not_hide_that_it_is_partially_filled(store: Redis) -> None:
-    assert await said(store, changed(ACCEPTED, filled_size="4", average_price="101", updated_at=2_000), OPEN) == [1, 1]
+    assert await said(store, changed(ACCEPTED, filled_size="4", average_price="101", updated_at=2_000), OPEN) == [1, 0]
     assert await column(store, KEYS.orders, "status", "filled_size", "average_price") == [
-        ("accepted", "4", "101"),
         ("partially_filled", "4", "101"),
     ]
 
@@ -308,7 +307,7 @@ def test_a_life_ends_the_same_in_whatever_order_its_frames_arrive_and_never_goes
     }
     assert (kept["filled_size"], kept["average_price"]) == (str(dealt), str(1_000 + dealt) if dealt else "0")
     assert (kept["client_order_id"], kept["position_mode"]) == (("mine", "hedge") if known else ("", ""))
-    assert kept["created_at"] == ("900" if known else "0")
+    assert kept["created_at"] == ("900" if known else "")
     assert open_orders == (set() if RANK[last.status] == 3 else {"1"})
 
     told = [{name: value for name, value in entry.items() if name not in EXPLAINING} for entry in stream]

@@ -33,7 +33,6 @@ async def test_a_position_is_appended_and_kept_with_all_its_fields_in_order(stor
         {},
         {"updated_at": 2_000},
         {"received_at": 9},
-        {"source": "rest"},
         {"liquidation_price": "21", "updated_at": 2_000},
     ],
 )
@@ -43,6 +42,16 @@ async def test_a_repeat_refreshes_the_state_and_not_the_stream(store: Redis, cha
     kept = await state(store, HASH)
     assert {name: kept[name] for name in change} == {name: str(value) for name, value in change.items()}
     assert len(await entries(store, KEYS.positions)) == 1
+
+
+async def test_rest_decides_by_size_side_and_mode_alone_and_has_no_stamp(store: Redis) -> None:
+    rest = changed(POSITION, source="rest", updated_at=0, frozen_size="", average_price="100.000", closed_size="7")
+    assert await said(store, POSITION, rest) == [1, 0]
+    assert (await state(store, HASH))["source"] == "ws"
+    assert await said(store, changed(rest, size="3")) == [1]
+    kept = await state(store, HASH)
+    assert (kept["size"], kept["frozen_size"]) == ("3", POSITION.frozen_size)
+    assert kept["updated_at"] == str(POSITION.updated_at)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ POSITION_MODES: Final = {
 }
 POSITION_TYPES: Final = {1: PositionSide.LONG, 2: PositionSide.SHORT}
 
-_ACCEPTED, _OPEN, _FINISHED = 1, 2, 4
+_FINISHED: Final = 4
+_UNDER_WAY: Final = {1: Status.ACCEPTED, 2: Status.OPEN}
 
 # What Python, Redis' Lua and every reader take for the same number: no "1_0", " 1", "nan", nor digits of other scripts.
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
@@ -79,9 +80,9 @@ def status_of(state: int, size: str, filled: str) -> Status:
         return Status.FILLED
     if state == _FINISHED:
         return Status.CANCELED
-    if state == _OPEN:
-        return Status.PARTIALLY_FILLED if dealt else Status.OPEN
-    return Status.ACCEPTED if state == _ACCEPTED else Status.UNKNOWN
+    if state not in _UNDER_WAY:
+        return Status.UNKNOWN
+    return Status.PARTIALLY_FILLED if dealt else _UNDER_WAY[state]
 
 
 def position_side(side: int, mode: PositionMode) -> PositionSide:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
+from bridge.errors import ProtocolError
 from bridge.exchanges.base import Call, Contract, Credentials, ServerTime, Topic
-from bridge.exchanges.bitmart import rest, topics
+from bridge.exchanges.bitmart import account, rest, topics
 from bridge.exchanges.bitmart.session import BitMartSession
-from bridge.records import Kline
+from bridge.records import Fill, Kline, Order, Position
 from bridge.timeframes import Timeframe
 
 _LIVE: Final = "api-cloud-v2.bitmart.com"
@@ -23,6 +24,8 @@ class BitMart:
     order_topic = topics.ORDER_TOPIC
     position_topic = topics.POSITION_TOPIC
     most_klines = rest.MOST_KLINES
+    most_rows = account.MOST_ROWS
+    most_open_orders = account.MOST_OPEN
 
     def __init__(
         self, *, public_uri: str, private_uri: str, rest_uri: str, credentials: Credentials | None, batch: int
@@ -66,6 +69,31 @@ class BitMart:
     def contracts_call(self) -> Call[list[Contract]]:
         """Ask what BitMart lists."""
         return rest.contracts_call()
+
+    def open_orders_call(self, symbol: str = "") -> Call[list[Order]]:
+        """Ask for the unfinished orders."""
+        return account.open_orders_call(self._account(), symbol)
+
+    def order_call(self, symbol: str, order_id: str) -> Call[Order | None]:
+        """Ask for one order."""
+        return account.order_call(self._account(), symbol, order_id)
+
+    def history_call(self, symbol: str, start_ms: int, end_ms: int) -> Call[list[Order]]:
+        """Ask for finished orders."""
+        return account.history_call(self._account(), symbol, start_ms, end_ms)
+
+    def trades_call(self, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Fill]]:
+        """Ask for executions."""
+        return account.trades_call(self._account(), start_ms, end_ms, order_id)
+
+    def positions_call(self, symbol: str = "") -> Call[list[Position]]:
+        """Ask for positions."""
+        return account.positions_call(self._account(), symbol)
+
+    def _account(self) -> Credentials:
+        if self._credentials is None:
+            raise ProtocolError("private calls need credentials")
+        return self._credentials
 
     def klines_call(self, symbol: str, timeframe: Timeframe, first_ms: int, last_ms: int) -> Call[list[Kline]]:
         """Ask for candles."""

@@ -54,7 +54,7 @@ def klines_call(symbol: str, timeframe: Timeframe, first_ms: int, last_ms: int) 
 
 
 def _time(status: int, headers: Mapping[str, str], body: bytes) -> ServerTime:
-    said = _data(status, body, TimeBody)
+    said = data_of(status, body, TimeBody)
     try:
         rate = float(headers.get(CLOCK_RATE, "1"))
     except ValueError:
@@ -63,7 +63,7 @@ def _time(status: int, headers: Mapping[str, str], body: bytes) -> ServerTime:
 
 
 def _contracts(status: int, _headers: Mapping[str, str], body: bytes) -> list[Contract]:
-    rows = _data(status, body, ContractsBody).symbols
+    rows = data_of(status, body, ContractsBody).symbols
     return [
         Contract(row.symbol, row.status == "Trading", idle=_is_zero(row.volume_24h), last_price=row.last_price)
         for row in rows
@@ -75,7 +75,7 @@ def _is_zero(volume: str) -> bool:
 
 
 def _klines(symbol: str, timeframe: Timeframe, status: int, _headers: Mapping[str, str], body: bytes) -> list[Kline]:
-    rows = _data(status, body, list[KlineRow])
+    rows = data_of(status, body, list[KlineRow])
     try:
         # Some saw the newest first, some last: the order is ours to make.
         candles = [
@@ -87,7 +87,12 @@ def _klines(symbol: str, timeframe: Timeframe, status: int, _headers: Mapping[st
         raise RestError(f"HTTP {status} with an unreadable candle: {wrong}", status=status) from None
 
 
-def _data(status: int, body: bytes, shape: type[T]) -> T:
+def data_of(status: int, body: bytes, shape: type[T], *, quoted: bool = False) -> T:
+    """Return the data of a successful reply; with `quoted`, its numbers may stand in quotes.
+
+    Raises:
+        RestError: it is no success, or its data has not the shape.
+    """
     try:
         reply = _read_reply(body)
     except _UNREADABLE:
@@ -98,6 +103,6 @@ def _data(status: int, body: bytes, shape: type[T]) -> T:
     if status != 200 or code != OK:  # noqa: PLR2004 - HTTP's own number
         raise RestError(f"HTTP {status}, code {code}: {reply.message or reply.msg}", status=status, code=code)
     try:
-        return msgspec.json.decode(reply.data, type=shape)
+        return msgspec.json.decode(reply.data, type=shape, strict=not quoted)
     except _UNREADABLE as wrong:
         raise RestError(f"HTTP {status} with unexpected data: {wrong}", status=status, code=code) from None

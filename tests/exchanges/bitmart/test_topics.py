@@ -357,7 +357,7 @@ def test_the_documented_order_becomes_an_order_and_a_fill() -> None:
     [
         (1, "10", "0", "accepted"),
         (1, "10", "", "accepted"),
-        (1, "10", "4", "accepted"),
+        (1, "10", "4", "partially_filled"),
         (1, "10", "10", "filled"),
         (2, "10", "0", "open"),
         (2, "10", "-", "open"),

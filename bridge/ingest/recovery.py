@@ -1,0 +1,283 @@
+"""Makes the account's streams complete after whatever was missed.
+
+The socket tells changes only, and replays nothing. So after each login, once the topics are acknowledged, and then now
+and again, the account is read by REST and folded in through the same scripts as everything else: they append what is
+new and leave the rest. Then a marker says that the streams are complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+
+from bridge.clock import ExchangeClock, host_ms
+from bridge.errors import RestError, StoreError
+from bridge.exchanges.base import Exchange
+from bridge.ingest.shortfall import Shortfall
+from bridge.log import Sampled
+from bridge.records import EventName, Fill, Order, Position, Record, Resync, Source
+from bridge.store.client import Unreachable, described
+from bridge.timeframes import DAY_MS
+
+if TYPE_CHECKING:
+    from bridge.ingest.fetch import Rest
+    from bridge.settings import Settings
+    from bridge.store.account import Account, Known
+    from bridge.store.appends import Append, Appends
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", Order, Fill)
+
+_RETRY_S: Final = 2.0
+_LOOK_S: Final = 0.1
+_SETTLE_S: Final = 30.0
+_OVERLAP_MS: Final = 120_000
+# The farthest back that the exchange answers, less a little.
+_REACH_MS: Final = 90 * DAY_MS - 3_600_000
+_SECOND_MS: Final = 1_000
+
+
+class Recovery:
+    """Reads the account and folds it in."""
+
+    def __init__(
+        self,
+        *,
+        exchange: Exchange,
+        rest: Rest,
+        clock: ExchangeClock,
+        account: Account,
+        appends: Appends,
+        settings: Settings,
+        write: Callable[[Append], None],
+        happened: Callable[[EventName, str, str], None],
+    ) -> None:
+        """Join what is asked (`rest`, `account`) with where it goes (`write`, `happened`)."""
+        self._exchange = exchange
+        self._rest = rest
+        self._clock = clock
+        self._account = account
+        self._appends = appends
+        self._settings = settings
+        self._write = write
+        self._happened = happened
+        self._topics: frozenset[str] = frozenset()
+        self._reason = ""
+        self._asked = asyncio.Event()
+        self._frames = 0
+        self._floor = 0
+        self._unanswered = 0
+        self._found = 0
+        self._folded = asyncio.Event()
+        self._odd = Sampled(log)
+        self._shortfall = Shortfall()
+        self.syncs = 0
+
+    def need(self, reason: str, topics: frozenset[str]) -> None:
+        """Ask for a complete read of what `topics` carry, for a reason that the marker will tell."""
+        self._reason, self._topics = reason, topics
+        self._asked.set()
+
+    def forget(self) -> None:
+        """Take back what was asked for: the socket is gone, and the next login will ask again."""
+        self._topics = frozenset()
+        self._asked.clear()
+
+    def heard(self, record: Record) -> None:
+        """Take note of what the socket told."""
+        if isinstance(record, Order):
+            self._shortfall.order(record)
+        elif isinstance(record, Fill):
+            self._shortfall.fill(record)
+        elif isinstance(record, Position):
+            self._frames += 1
+
+    async def run(self) -> None:
+        """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
+        async with asyncio.TaskGroup() as parts:
+            parts.create_task(self._complete_fills())
+            while True:
+                reason = await self._next_reason()
+                if self._topics and not await self._try(reason):
+                    await asyncio.sleep(_RETRY_S)
+                    self._reason = self._reason or reason or "retry"
+                    self._asked.set()
+
+    async def _next_reason(self) -> str:
+        """Wait until somebody asks, and return why; nothing for the regular read."""
+        try:
+            async with asyncio.timeout(self._settings.private_sync_s):
+                await self._asked.wait()
+        except TimeoutError:
+            return ""
+        self._asked.clear()
+        reason, self._reason = self._reason, ""
+        return reason
+
+    async def _try(self, reason: str) -> bool:
+        try:
+            await self._sync(reason)
+        except RestError as trouble:
+            self._odd.warning("the account cannot be read: %s", trouble)
+        except StoreError as trouble:
+            self._odd.warning("the account is not in step: %s", trouble)
+        except Unreachable as trouble:
+            self._odd.warning("the account's state cannot be compared: %s", described(trouble))
+        else:
+            return True
+        return False
+
+    async def _sync(self, reason: str) -> None:
+        """Read, fold, mark."""
+        topics = self._topics
+        orders, positions = self._exchange.order_topic in topics, self._exchange.position_topic in topics
+        known = await self._account.known()
+        now = self._clock.now_ms()
+        self._floor = known.floor or now - int(self._settings.private_lookback_s * 1000)
+        self._found = 0
+        if orders:
+            await self._sync_orders(known, max(self._floor, known.synced_at - _OVERLAP_MS, now - _REACH_MS), now)
+        if positions:
+            await self._sync_positions(known)
+        await self._settled()
+        await self._account.synced(now, max(self._floor, known.synced_at - DAY_MS))
+        self.syncs += 1
+        if reason or self._found:
+            self._mark(reason or "found", orders=orders, positions=positions)
+
+    def _mark(self, reason: str, *, orders: bool, positions: bool) -> None:
+        account = self._settings.bitmart_account
+        marker = Resync(account, reason, Source.BRIDGE.value, host_ms())
+        for append in self._appends.markers(marker, orders=orders, positions=positions):
+            self._write(append)
+        self._happened(EventName.RESYNCED, account, f"{reason}: {self._found} entries were missing")
+
+    async def _sync_orders(self, known: Known, since: int, now: int) -> None:
+        unfinished = await self._open_orders(known)
+        fills = [fill async for fill in self._windows(self._trades, since, now)]
+        seen = {order.order_id: order for order in unfinished}
+        symbols = {order.symbol for order in unfinished} | {fill.symbol for fill in fills}
+        symbols |= set(known.orders.values()) | known.positions
+        for symbol in sorted(symbols):
+            async for order in self._windows(partial(self._history, symbol), since, now):
+                seen[order.order_id] = order
+        # What is known as open and listed nowhere, and what traded without being listed, has to be asked for by name.
+        missing = {**known.orders, **{fill.order_id: fill.symbol for fill in fills}}
+        for order_id in sorted(missing.keys() - seen.keys()):
+            asked = await self._rest.ask(self._exchange.order_call(missing[order_id], order_id))
+            if asked is not None:
+                seen[order_id] = asked
+        for order in sorted(seen.values(), key=lambda order: order.updated_at):
+            self._fold(order)
+        for fill in sorted(fills, key=lambda fill: fill.traded_at):
+            self._fold_fill(fill)
+
+    async def _open_orders(self, known: Known) -> list[Order]:
+        listed = await self._rest.ask(self._exchange.open_orders_call())
+        if len(listed) < self._exchange.most_open_orders:
+            return listed
+        # There is no second page: ask symbol by symbol.
+        symbols = {order.symbol for order in listed} | set(known.orders.values()) | known.positions
+        found = {order.order_id: order for order in listed}
+        for symbol in sorted(symbols):
+            page = await self._rest.ask(self._exchange.open_orders_call(symbol))
+            found |= {order.order_id: order for order in page}
+            if len(page) >= self._exchange.most_open_orders:
+                self._happened(EventName.INCOMPLETE, symbol, "more open orders than the exchange lists")
+        return list(found.values())
+
+    async def _sync_positions(self, known: Known) -> None:
+        """Fold positions in if two reads agree and no frame came meanwhile; a frame is newer than any read."""
+        for _ in range(5):
+            frames = self._frames
+            first, second = await self._positions(known), await self._positions(known)
+            if frames == self._frames and _held(first) == _held(second):
+                for position in second:
+                    self._fold(position)
+                return
+        # The socket speaks all the time, so nothing of it is missed.
+
+    async def _positions(self, known: Known) -> list[Position]:
+        listed = await self._rest.ask(self._exchange.positions_call())
+        found = [position for position in listed if position.symbol not in known.positions]
+        # Only the answer for its own symbol says that a position is flat.
+        for symbol in sorted(known.positions):
+            slots = await self._rest.ask(self._exchange.positions_call(symbol))
+            found += slots
+        return found
+
+    async def _complete_fills(self) -> None:
+        """Ask for the executions of orders that have traded more than we know of."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            for order_id in self._shortfall.due(asyncio.get_running_loop().time()):
+                try:
+                    await self._complete(order_id)
+                except RestError as trouble:
+                    self._odd.warning("executions of order %s cannot be read: %s", order_id, trouble)
+
+    async def _complete(self, order_id: str) -> None:
+        now = self._clock.now_ms()
+        for fill in await self._rest.ask(self._exchange.trades_call(now - _REACH_MS, now, order_id)):
+            self._fold_fill(fill)
+
+    def _fold_fill(self, fill: Fill) -> None:
+        self._shortfall.fill(fill)
+        if fill.traded_at >= self._floor:
+            self._fold(fill)
+
+    async def _windows(
+        self, read: Callable[[int, int], Awaitable[Sequence[R]]], start: int, end: int
+    ) -> AsyncIterator[R]:
+        """Read a window; one that is full may hold more than it shows, and is halved."""
+        rows = await read(start, end)
+        if len(rows) < self._exchange.most_rows:
+            for row in rows:
+                yield row
+        elif end - start <= _SECOND_MS:
+            self._happened(EventName.INCOMPLETE, str(start), "more rows in one second than the exchange lists")
+            for row in rows:
+                yield row
+        else:
+            middle = (start + end) // 2
+            for half in ((start, middle), (middle, end)):
+                async for row in self._windows(read, *half):
+                    yield row
+
+    async def _trades(self, start: int, end: int) -> list[Fill]:
+        return await self._rest.ask(self._exchange.trades_call(start, end))
+
+    async def _history(self, symbol: str, start: int, end: int) -> list[Order]:
+        return await self._rest.ask(self._exchange.history_call(symbol, start, end))
+
+    def _fold(self, record: Order | Fill | Position) -> None:
+        append = self._appends.of(msgspec.structs.replace(record, received_at=host_ms()))
+        self._unanswered += 1
+        self._folded.clear()
+        self._write(msgspec.structs.replace(append, settled=self._count))
+
+    def _count(self, reply: int) -> None:
+        self._found += reply > 0
+        self._unanswered -= 1
+        if self._unanswered <= 0:
+            self._folded.set()
+
+    async def _settled(self) -> None:
+        """Wait until Redis has answered for all that was folded in; give up when the buffer dropped some of it."""
+        if self._unanswered > 0:
+            try:
+                async with asyncio.timeout(_SETTLE_S):
+                    await self._folded.wait()
+            except TimeoutError:
+                self._unanswered = 0
+                raise StoreError("Redis does not take what was read of the account") from None
+
+
+def _held(positions: Sequence[Position]) -> set[tuple[str, str, str]]:
+    return {(position.symbol, position.side, position.size) for position in positions}

@@ -1,0 +1,58 @@
+"""What the store knows of the account: what is open, and until when it was read completely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from bridge.store.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Open orders as `order id -> symbol`, symbols of open positions, and the times; 0 if never read completely.
+
+    `synced_at` is until when the account was read, `floor` what is older than is not published; exchange milliseconds.
+    """
+
+    orders: dict[str, str]
+    positions: frozenset[str]
+    synced_at: int
+    floor: int
+
+
+class Account:
+    """Reads and keeps that knowledge. Every method may raise redis-py's `RedisError` when Redis is out of reach."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        """Use `client`, which must answer in `str`."""
+        self._client = client
+        self._keys = keys
+
+    async def known(self) -> Known:
+        """Return what is known now."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.smembers(self._keys.open_orders)
+            pipe.smembers(self._keys.open_positions)
+            pipe.hgetall(self._keys.synced)
+            order_ids, positions, synced = await pipe.execute()
+        return Known(
+            orders=await self._symbols(sorted(order_ids)),
+            positions=frozenset(member.rpartition(":")[0] for member in positions),
+            synced_at=int(synced.get("at", 0)),
+            floor=int(synced.get("floor", 0)),
+        )
+
+    async def synced(self, at: int, floor: int) -> None:
+        """Keep that the account was read completely until `at`, and that nothing older than `floor` is published."""
+        await self._client.hset(self._keys.synced, mapping={"at": str(at), "floor": str(floor)})
+
+    async def _symbols(self, order_ids: list[str]) -> dict[str, str]:
+        async with self._client.pipeline(transaction=False) as pipe:
+            for order_id in order_ids:
+                pipe.hget(self._keys.order(order_id), "symbol")
+            symbols = await pipe.execute()
+        return {order_id: symbol for order_id, symbol in zip(order_ids, symbols, strict=True) if symbol}

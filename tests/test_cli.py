@@ -1,0 +1,241 @@
+"""The command line, as a program of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from bridge import __version__, cli
+from bridge.store.keys import Keys
+
+COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check")
+KEYS = Keys()
+NOWHERE = "redis://127.0.0.1:1"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """An environment that holds no setting of ours, and a directory without a `.env`."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ}
+    return kept | {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+def start(home: dict[str, str], *words: str, **settings: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-m", "bridge", *words],
+        env=home | settings,
+        cwd=home["HOME"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(home: dict[str, str], *words: str, **settings: str) -> tuple[int, str, str]:
+    """Run a command to its end; return its exit code and what it wrote."""
+    with start(home, *words, **settings) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@contextmanager
+def running(home: dict[str, str], *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs until it is ended."""
+    with start(home, *words, **settings) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_every_command_explains_itself(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    for asking in ("--help", "-h"):
+        cli.cli([*command, asking], standalone_mode=False, prog_name="bitmart-bridge")
+        told = capsys.readouterr().out
+        assert told.startswith(f"Usage: {' '.join(['bitmart-bridge', *command])} ")
+    if not command:
+        assert all(f"\n  {name} " in told for name in COMMANDS)
+
+
+def test_it_tells_its_version(home: dict[str, str]) -> None:
+    assert run(home, "--version") == (0, f"bitmart-bridge, version {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("nonsense",), "No such command 'nonsense'"),
+        (("tail", "candles"), "'candles' is not one of 'klines', 'orders', 'fills', 'positions', 'events'"),
+        (("simulate", "--rate", "fast"), "Invalid value for '--rate'"),
+        (("simulate", "--rate", "0"), "rate must be above zero, not 0.0"),
+        (("simulate", "--port", "65536"), "Invalid value for '--port'"),
+        (("simulate", "--port", "0", "--fault", "rain"), "there is no fault named 'rain'; the faults are "),
+        (("simulate", "--port", "0", "--fault", "stall=maybe"), "stall must be true or false, not 'maybe'"),
+        (("tail", "--timeframe", "7x", "--redis-url", NOWHERE), "error: unknown timeframe '7x': expected one of 1m 5m"),
+        (("status", "--redis-url", NOWHERE), "error: Redis: "),
+        (("status", "--redis-url", "localhost:6379"), "wrong setting: REDIS_URL: expected a URL that begins with"),
+        (("tail", "--redis-url", "localhost:6379"), "wrong setting: REDIS_URL: expected a URL that begins with"),
+        (("status",), "error: no Redis: set REDIS_URL, or start `bitmart-bridge up` first (looked in "),
+        (("tail",), "error: no Redis: set REDIS_URL"),
+        (("ingest",), "error: no Redis: set REDIS_URL"),
+        (("control",), "error: no Redis: set REDIS_URL"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_done_is_said_and_exits_with_two(
+    home: dict[str, str], words: tuple[str, ...], told: str
+) -> None:
+    code, out, err = run(home, *words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["up", "ingest", "control", "tail", "status", "check"])
+def test_all_wrong_settings_are_named_at_once_before_anything_starts(home: dict[str, str], command: str) -> None:
+    (Path(home["HOME"]) / ".env").write_text("LOG_LEVEL=loud\n")
+    code, out, err = run(home, command, SUBSCRIBE_BATCH="0", BITMART_API_KEY="the-key")
+    assert (code, out) == (2, "")
+    assert [text.partition(": expected")[0] for text in err.splitlines()] == [
+        "wrong setting: SUBSCRIBE_BATCH",
+        "wrong setting: LOG_LEVEL",
+        "wrong setting: BITMART_API_KEY, BITMART_API_SECRET, BITMART_API_MEMO",
+        "nothing was started; .env.example lists all settings",
+    ]
+    assert "the-key" not in err
+
+
+def test_check_shows_every_setting_and_no_secret(home: dict[str, str]) -> None:
+    secrets = {
+        "BITMART_API_KEY": "the-key",
+        "BITMART_API_SECRET": "the-secret",
+        "BITMART_API_MEMO": "the-memo",
+        "CTRL_TOKEN": "the-token",
+        "REDIS_URL": "redis://user:the-password@host",
+    }
+    code, out, err = run(home, "check", "--offline", SUBSCRIBE_BATCH="7", **secrets)
+    assert (code, err) == (0, "")
+    told = dict(text.split("=", 1) for text in out.splitlines())
+    assert told["SUBSCRIBE_BATCH"] == "7"
+    assert {told[name] for name in secrets} == {"********"}
+    assert "the-" not in out
+
+
+def test_check_tries_things_and_exits_with_one_if_something_fails(home: dict[str, str]) -> None:
+    code, out, _ = run(
+        home,
+        "check",
+        REDIS_URL=NOWHERE,
+        BITMART_REST_URI="http://127.0.0.1:1",
+        BITMART_PUBLIC_WS_URI="ws://127.0.0.1:1/api",
+    )
+    assert code == 1
+    for name in ("Redis", "REST", "public socket"):
+        assert f"\n{name}: FAILED, " in out
+    assert out.endswith("login: not tried, no credentials are set\n")
+
+
+def test_simulate_says_how_to_point_a_bridge_at_it_and_check_finds_it_good(
+    home: dict[str, str], valkey_url: str
+) -> None:
+    with running(
+        home, "simulate", "--port", "0", "--rate", "2", "--symbols", "3", "--fault", "newline=true"
+    ) as exchange:
+        assert line(exchange) == "A simulated BitMart. Point a bridge at it with:"
+        settings = dict(line(exchange).split("=", 1) for _ in range(6))
+        assert set(settings) == {
+            "BITMART_PUBLIC_WS_URI",
+            "BITMART_PRIVATE_WS_URI",
+            "BITMART_REST_URI",
+            "BITMART_API_KEY",
+            "BITMART_API_SECRET",
+            "BITMART_API_MEMO",
+        }
+        assert line(exchange) == f"Faults: curl {settings['BITMART_REST_URI']}/simulator/faults"
+        code, out, err = run(home, "check", REDIS_URL=valkey_url, **settings)
+        assert (code, err) == (0, ""), out
+        assert "\nlogin: ok, the credentials are accepted\n" in out
+        taken = settings["BITMART_REST_URI"].rpartition(":")[2]
+        code, _, err = run(home, "simulate", "--port", taken)
+        assert code == 2
+        assert "address already in use" in err
+        exchange.send_signal(signal.SIGINT)
+        assert exchange.wait(20) == 0
+
+
+def test_status_reads_redis(home: dict[str, str], valkey_url: str) -> None:
+    assert run(home, "status", "--redis-url", valkey_url) == (
+        0,
+        "0 wishes (revision 0)\nno live ingester\ntopics: none\n",
+        "",
+    )
+    code, out, _ = run(home, "status", "--json", REDIS_URL=valkey_url)
+    assert (code, json.loads(out)) == (0, {"revision": 0, "paused": False, "ingesters": {}, "topics": {}})
+
+
+def test_the_option_wins_over_the_setting(home: dict[str, str], valkey_url: str) -> None:
+    code, out, _ = run(home, "status", "--redis-url", valkey_url, REDIS_URL=NOWHERE)
+    assert (code, out.splitlines()[0]) == (0, "0 wishes (revision 0)")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_tail_prints_until_it_is_told_to_stop(home: dict[str, str], valkey_url: str, number: signal.Signals) -> None:
+    with redis.Redis.from_url(valkey_url) as writer:
+        writer.xadd(KEYS.events, {"type": "event", "event": "lost", "subject": "public", "text": "cut off"})
+        writer.xadd(KEYS.orders, {"type": "order"})
+    with running(home, "tail", "events", "--from-start", "--json", REDIS_URL=valkey_url) as tail:
+        told = json.loads(line(tail))
+        assert (told["stream"], told["text"]) == (KEYS.events, "cut off")
+        tail.send_signal(number)
+        out, err = tail.communicate(timeout=20)
+        assert (tail.returncode, out, err) == (0, "", "")
+
+
+def test_tail_ends_when_its_reader_has_gone(home: dict[str, str], valkey_url: str) -> None:
+    with (
+        redis.Redis.from_url(valkey_url) as writer,
+        running(home, "tail", "--from-start", REDIS_URL=valkey_url) as tail,
+    ):
+        writer.xadd(KEYS.events, {"type": "event", "event": "e", "subject": "s", "text": "t"})
+        assert line(tail).endswith("e  s  t")
+        assert tail.stdout is not None
+        tail.stdout.close()
+        while tail.poll() is None:
+            writer.xadd(KEYS.events, {"type": "event", "event": "e", "subject": "s", "text": "t"})
+        assert tail.returncode == 0
+        assert tail.stderr is not None
+        assert tail.stderr.read() == ""
+
+
+def test_tail_says_what_it_cannot_print(home: dict[str, str], valkey_url: str) -> None:
+    with redis.Redis.from_url(valkey_url) as writer:
+        writer.xadd(KEYS.events, {"type": "kline", "symbol": "not a candle of ours"})
+    with running(home, "tail", "--from-start", REDIS_URL=valkey_url) as tail:
+        _, err = tail.communicate(timeout=20)
+        assert tail.returncode == 1
+        assert "KeyError: 'closed'" in err
+
+
+def test_a_store_of_another_world_ends_an_ingester_with_two(home: dict[str, str], valkey_url: str) -> None:
+    with redis.Redis.from_url(valkey_url) as writer:
+        writer.hset(KEYS.meta, "environment", "live")
+    code, _, err = run(home, "ingest", REDIS_URL=valkey_url, BITMART_REST_URI="http://127.0.0.1:1")
+    assert code == 2
+    assert "error: the keys under 'bitmart' belong to environment 'live', not 'simulator'" in err
+    assert "Traceback" not in err

@@ -1,0 +1,69 @@
+"""The first signal asks, the second forces."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bridge.signals import stopping
+from tests.support import wait_until
+
+# Is asked to stop, says so, and takes its time.
+SLOW = """
+import asyncio
+from bridge.signals import stopping
+
+async def main():
+    with stopping() as stop:
+        print("ready", flush=True)
+        await stop.wait()
+        print("asked", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_first_signal_sets_the_event(number: signal.Signals) -> None:
+    with stopping() as stop:
+        assert not stop.is_set()
+        os.kill(os.getpid(), number)
+        await asyncio.wait_for(stop.wait(), 10)
+
+
+async def test_afterwards_signals_mean_what_they_meant_before() -> None:
+    loop = asyncio.get_running_loop()
+    with stopping() as stop:
+        pass
+    assert not loop.remove_signal_handler(signal.SIGINT)
+    assert not loop.remove_signal_handler(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not stop.is_set()
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_the_process_at_once(first: signal.Signals, second: signal.Signals) -> None:
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own text
+        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(first)
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(second)
+        _, told = process.communicate(timeout=20)
+    assert (process.returncode, told) == (128 + second, "forced\n")
+
+
+async def test_work_goes_on_after_the_first_signal() -> None:
+    with stopping() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await wait_until(stop.is_set, "we were asked to stop")
+        await asyncio.sleep(0)
