@@ -12,9 +12,9 @@ class Backoff:
     """
 
     def __init__(self, first_s: float, cap_s: float, draw: Callable[[], float]) -> None:
-        """Start with a ceiling of `first_s` seconds, never above `cap_s`; `draw` gives a number in [0, 1)."""
-        self._first_s = min(first_s, cap_s)
-        self._cap_s = cap_s
+        """Start with a ceiling of `first_s` seconds that grows up to `cap_s`; `draw` gives a number in [0, 1)."""
+        self._first_s = first_s
+        self._cap_s = max(first_s, cap_s)
         self._draw = draw
         self._ceiling_s = self._first_s
 

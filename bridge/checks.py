@@ -11,7 +11,6 @@ from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import BridgeError
 from bridge.ingest import probe, timekeeper
 from bridge.ingest.fetch import Rest
-from bridge.ingest.pace import Pace
 from bridge.store import client
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ async def _redis(settings: Settings) -> str:
 async def _rest(settings: Settings) -> str:
     exchange = exchanges.chosen(settings)
     clock = ExchangeClock(time.monotonic, host_ms())
-    rest = Rest(exchange.rest_uri, clock, Pace(settings.rest_calls_per_2s))
+    rest = Rest(exchange.rest_uri, clock)
     try:
         await timekeeper.synchronise(clock, rest, exchange)
     finally:

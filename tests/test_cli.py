@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from bridge.store.keys import Keys
 
 COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check")
 KEYS = Keys()
+Run = Callable[..., tuple[int, str, str]]
 NOWHERE = "redis://127.0.0.1:1"
 
 
@@ -56,6 +59,34 @@ def running(home: dict[str, str], *words: str, **settings: str) -> Iterator[subp
             yield process
         finally:
             process.kill()
+
+
+@pytest.fixture
+def here(home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Runs a command to its end in this process, which is faster, as `run` does in one of its own."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.chdir(home["HOME"])
+    for name in set(os.environ) - set(home):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", home["HOME"])
+
+    def command(*words: str, **settings: str) -> tuple[int, str, str]:
+        for name, text in settings.items():
+            monkeypatch.setenv(name, text)
+        monkeypatch.setattr(sys, "argv", ["bitmart-bridge", *words])
+        out, err = io.StringIO(), io.StringIO()
+        code: object = 0
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                cli.main()
+            except SystemExit as end:
+                code = end.code
+        assert isinstance(code, int)
+        return code, out.getvalue(), err.getvalue()
+
+    yield command
+    root.handlers[:], root.level = handlers, level
 
 
 def line(process: subprocess.Popen[str]) -> str:
@@ -98,19 +129,19 @@ def test_it_tells_its_version(home: dict[str, str]) -> None:
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_done_is_said_and_exits_with_two(
-    home: dict[str, str], words: tuple[str, ...], told: str
-) -> None:
-    code, out, err = run(home, *words)
+def test_what_cannot_be_done_is_said_and_exits_with_two(here: Run, words: tuple[str, ...], told: str) -> None:
+    code, out, err = here(*words)
     assert (code, out) == (2, "")
     assert told in err
     assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("command", ["up", "ingest", "control", "tail", "status", "check"])
-def test_all_wrong_settings_are_named_at_once_before_anything_starts(home: dict[str, str], command: str) -> None:
+def test_all_wrong_settings_are_named_at_once_before_anything_starts(
+    here: Run, home: dict[str, str], command: str
+) -> None:
     (Path(home["HOME"]) / ".env").write_text("LOG_LEVEL=loud\n")
-    code, out, err = run(home, command, SUBSCRIBE_BATCH="0", BITMART_API_KEY="the-key")
+    code, out, err = here(command, SUBSCRIBE_BATCH="0", BITMART_API_KEY="the-key")
     assert (code, out) == (2, "")
     assert [text.partition(": expected")[0] for text in err.splitlines()] == [
         "wrong setting: SUBSCRIBE_BATCH",
@@ -121,7 +152,7 @@ def test_all_wrong_settings_are_named_at_once_before_anything_starts(home: dict[
     assert "the-key" not in err
 
 
-def test_check_shows_every_setting_and_no_secret(home: dict[str, str]) -> None:
+def test_check_shows_every_setting_and_no_secret(here: Run) -> None:
     secrets = {
         "BITMART_API_KEY": "the-key",
         "BITMART_API_SECRET": "the-secret",
@@ -129,7 +160,7 @@ def test_check_shows_every_setting_and_no_secret(home: dict[str, str]) -> None:
         "CTRL_TOKEN": "the-token",
         "REDIS_URL": "redis://user:the-password@host",
     }
-    code, out, err = run(home, "check", "--offline", SUBSCRIBE_BATCH="7", **secrets)
+    code, out, err = here("check", "--offline", SUBSCRIBE_BATCH="7", **secrets)
     assert (code, err) == (0, "")
     told = dict(text.split("=", 1) for text in out.splitlines())
     assert told["SUBSCRIBE_BATCH"] == "7"
@@ -137,9 +168,8 @@ def test_check_shows_every_setting_and_no_secret(home: dict[str, str]) -> None:
     assert "the-" not in out
 
 
-def test_check_tries_things_and_exits_with_one_if_something_fails(home: dict[str, str]) -> None:
-    code, out, _ = run(
-        home,
+def test_check_tries_things_and_exits_with_one_if_something_fails(here: Run) -> None:
+    code, out, _ = here(
         "check",
         REDIS_URL=NOWHERE,
         BITMART_REST_URI="http://127.0.0.1:1",
@@ -179,18 +209,18 @@ def test_simulate_says_how_to_point_a_bridge_at_it_and_check_finds_it_good(
         assert exchange.wait(20) == 0
 
 
-def test_status_reads_redis(home: dict[str, str], valkey_url: str) -> None:
-    assert run(home, "status", "--redis-url", valkey_url) == (
+def test_status_reads_redis(here: Run, valkey_url: str) -> None:
+    assert here("status", "--redis-url", valkey_url) == (
         0,
         "0 wishes (revision 0)\nno live ingester\ntopics: none\n",
         "",
     )
-    code, out, _ = run(home, "status", "--json", REDIS_URL=valkey_url)
+    code, out, _ = here("status", "--json", REDIS_URL=valkey_url)
     assert (code, json.loads(out)) == (0, {"revision": 0, "paused": False, "ingesters": {}, "topics": {}})
 
 
-def test_the_option_wins_over_the_setting(home: dict[str, str], valkey_url: str) -> None:
-    code, out, _ = run(home, "status", "--redis-url", valkey_url, REDIS_URL=NOWHERE)
+def test_the_option_wins_over_the_setting(here: Run, valkey_url: str) -> None:
+    code, out, _ = here("status", "--redis-url", valkey_url, REDIS_URL=NOWHERE)
     assert (code, out.splitlines()[0]) == (0, "0 wishes (revision 0)")
 
 

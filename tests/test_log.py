@@ -107,14 +107,14 @@ def test_a_traceback_follows_its_line_with_an_indent(capfd: pytest.CaptureFixtur
     first, *others = lines(capfd)
     assert first.endswith("ERROR   ours: it failed")
     assert others[0] == "    Traceback (most recent call last):"
-    assert others[-1] == "    LookupError: not here"
+    assert others[-1] == "    KeyError: 'NOT HERE'"
     assert all(line.startswith("    ") for line in others)
 
 
 def say_what_failed() -> None:
     try:
-        raise LookupError("not here")
-    except LookupError:
+        os.environ["NOT HERE"]
+    except KeyError:
         ours.exception("it %s", "failed")
 
 
@@ -129,7 +129,7 @@ def test_json_is_one_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert set(plain) == {"time", "level", "logger", "message"}
     assert (failed["level"], failed["message"]) == ("error", "it failed")
     assert failed["traceback"].startswith("Traceback (most recent call last):\n")
-    assert failed["traceback"].endswith("LookupError: not here")
+    assert failed["traceback"].endswith("KeyError: 'NOT HERE'")
     assert odd["message"] == "odd \\ud800"
 
 

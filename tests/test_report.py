@@ -88,7 +88,7 @@ async def test_a_long_list_is_cut_and_json_has_it_all(store: Redis, valkey_url: 
 
 
 async def test_what_came_from_outside_stays_on_its_line_and_is_not_obeyed(store: Redis, valkey_url: str) -> None:
-    await store.sadd(KEYS.desired, "odd\n\x1b[2J")  # type: ignore[misc]
+    await store.sadd(KEYS.desired, "odd\n\x1b[2J")
     members = Members(store, KEYS, 5)
     await members.publish("one", {BTC: TopicState(State.REJECTED, 1, "no\r\n\x1b[31m")}, ())
     await members.beat("one", STATE | {"last_error": "a\x07\nb"})

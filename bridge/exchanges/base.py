@@ -141,13 +141,14 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One REST call: what to ask for, and how to read the answer.
+    """One REST call: what to ask for, how often its path may be called in two seconds, and how to read the answer.
 
     `read` takes status, headers (names in lower case) and body, and raises `RestError` for every answer that isn't a
     success.
     """
 
     path: str
+    per_2s: int
     read: Callable[[int, Mapping[str, str], bytes], T]
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

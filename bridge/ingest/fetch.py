@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx2
 
 from bridge.errors import RestError
 from bridge.ingest.connection import USER_AGENT
+from bridge.ingest.pace import Pace
 
 if TYPE_CHECKING:
     from bridge.clock import ExchangeClock
     from bridge.exchanges.base import Call
-    from bridge.ingest.pace import Pace
 
 T = TypeVar("T")
 
@@ -21,24 +22,29 @@ _TOO_MANY: Final = (429, 418)
 _TIMEOUT_S: Final = 10.0
 
 
+def _own_pace(call: Call[Any]) -> Pace:
+    return Pace(call.per_2s)
+
+
 class Rest:
     """Makes calls, one after the other, and lets the clock hear what the answers say of the time."""
 
-    def __init__(self, uri: str, clock: ExchangeClock, pace: Pace) -> None:
-        """Ask the exchange at `uri`, at `pace`."""
+    def __init__(self, uri: str, clock: ExchangeClock, pace: Callable[[Call[Any]], Pace] = _own_pace) -> None:
+        """Ask the exchange at `uri`, each path at its own pace, which `pace` makes at its first call."""
         self._client = httpx2.AsyncClient(base_url=uri, headers={"User-Agent": USER_AGENT}, timeout=_TIMEOUT_S)
         self._clock = clock
-        self._pace = pace
+        self._make_pace = pace
+        self._paces: dict[str, Pace] = {}
         self.calls = 0
 
     async def ask(self, call: Call[T]) -> T:
         """Make a call when it is our turn, and return what its reader makes of the answer; raises as `send` does."""
-        await self.turn()
+        await self.turn(call)
         return await self.send(call)
 
-    async def turn(self) -> None:
-        """Wait until a call may leave."""
-        await self._pace.turn()
+    async def turn(self, call: Call[Any]) -> None:
+        """Wait until a call of that path may leave."""
+        await self._pace(call).turn()
 
     async def send(self, call: Call[T]) -> T:
         """Make a call now, for those who had to know when their turn came.
@@ -52,13 +58,19 @@ class Rest:
         except httpx2.HTTPError as trouble:
             raise RestError(f"no answer from {call.path}: {str(trouble) or type(trouble).__name__}") from None
         if answer.status_code in _TOO_MANY:
-            await self._pace.refused(answer.status_code)
+            await self._pace(call).refused(answer.status_code)
         self._hear(answer.headers.get("date", ""))
         return call.read(answer.status_code, answer.headers, answer.content)
 
     async def aclose(self) -> None:
         """Close what is open."""
         await self._client.aclose()
+
+    def _pace(self, call: Call[Any]) -> Pace:
+        pace = self._paces.get(call.path)
+        if pace is None:
+            pace = self._paces[call.path] = self._make_pace(call)
+        return pace
 
     def _hear(self, date: str) -> None:
         try:

@@ -15,11 +15,11 @@ import socket
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
-from typing import Final
+from typing import Any, Final
 
 from bridge import __version__
 from bridge.clock import ExchangeClock, host_ms
-from bridge.exchanges.base import Exchange
+from bridge.exchanges.base import Call, Exchange
 from bridge.ingest import timekeeper
 from bridge.ingest.candles import Candles, Series
 from bridge.ingest.connection import Connection, Phase
@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 _HANG_UP_S: Final = 3.0
 _FLUSH_S: Final = 10.0
 _LOOK_S: Final = 0.25
-# The strictest of the private endpoints allow 6 in 2 s.
-_PRIVATE_CALLS_PER_2S: Final = 5
 _RETRY_S: Final = 1.0
 
 
@@ -82,8 +80,7 @@ class Ingester:
         self._members = Members(self._redis, keys, settings.member_lifetime_s)
         self._public = self._connection(private=False)
         self._private = self._connection(private=True)
-        budget = Budget(self._redis, keys, settings.rest_address or socket.gethostname())
-        self._rest = Rest(exchange.rest_uri, self._clock, Pace(settings.rest_calls_per_2s, budget))
+        self._rest = Rest(exchange.rest_uri, self._clock, self._pace)
         self._listing = Listing(
             self._rest, exchange, self._clock, refresh_s=settings.contracts_refresh_s, on_change=self._nudge
         )
@@ -98,11 +95,9 @@ class Ingester:
             write=self._writer.append,
             happened=self.happened,
         )
-        private_budget = Budget(self._redis, keys, f"account-{settings.bitmart_account}")
-        self._private_rest = Rest(exchange.rest_uri, self._clock, Pace(_PRIVATE_CALLS_PER_2S, private_budget))
         self._recovery = Recovery(
             exchange=exchange,
-            rest=self._private_rest,
+            rest=self._rest,
             clock=self._clock,
             account=Account(self._redis, keys),
             appends=self._appends,
@@ -142,7 +137,6 @@ class Ingester:
             closing.push_async_callback(self._redis.aclose)
             closing.push_async_callback(self._listener.aclose)
             closing.push_async_callback(self._rest.aclose)
-            closing.push_async_callback(self._private_rest.aclose)
             await self._claim()
             if self._stopping.is_set():
                 return
@@ -203,6 +197,13 @@ class Ingester:
     def stirred(self) -> None:
         """Tell the others soon."""
         self._heartbeat.stir()
+
+    def _pace(self, call: Call[Any]) -> Pace:
+        # Private paths are counted by account, public ones by address; the exchange's numbers hold for each path alone.
+        settings, private = self._settings, bool(call.headers)
+        who = f"account-{settings.bitmart_account}" if private else settings.rest_address or socket.gethostname()
+        calls = call.per_2s if private else settings.rest_calls_per_2s
+        return Pace(calls, Budget(self._redis, self._keys, f"{who}:{call.path.rpartition('/')[2]}"))
 
     def _connection(self, *, private: bool) -> Connection:
         return Connection(

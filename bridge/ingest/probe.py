@@ -16,7 +16,6 @@ from bridge.ingest import timekeeper
 from bridge.ingest.connection import opened
 from bridge.ingest.endings import reason_of
 from bridge.ingest.fetch import Rest
-from bridge.ingest.pace import Pace
 
 if TYPE_CHECKING:
     from bridge.exchanges.base import Exchange
@@ -42,7 +41,7 @@ async def private(settings: Settings, exchange: Exchange) -> str:
         RestError: the exchange does not tell its time, which a login is signed with.
     """
     clock = ExchangeClock(time.monotonic, host_ms())
-    rest = Rest(exchange.rest_uri, clock, Pace(settings.rest_calls_per_2s))
+    rest = Rest(exchange.rest_uri, clock)
     try:
         await timekeeper.synchronise(clock, rest, exchange)
     finally:

@@ -174,7 +174,7 @@ class Prover:
         return first
 
     async def _ask(self, key: tuple[str, str], series: Series) -> None:
-        await self._rest.turn()
+        await self._rest.turn(self._exchange.klines_call(series.symbol, series.timeframe, 0, 0))
         sent_ms = self._clock.now_ms()
         first, last = series.window(sent_ms, self._exchange.most_klines)
         try:

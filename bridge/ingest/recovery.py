@@ -20,7 +20,7 @@ from bridge.errors import RestError, StoreError
 from bridge.exchanges.base import Exchange
 from bridge.ingest.shortfall import Shortfall
 from bridge.log import Sampled
-from bridge.records import EventName, Fill, Order, Position, Record, Resync, Source
+from bridge.records import EventName, Fill, Order, Position, Record, Resync, Source, slot_of
 from bridge.store.client import Unreachable, described
 from bridge.timeframes import DAY_MS
 
@@ -121,31 +121,35 @@ class Recovery:
         return reason
 
     async def _try(self, reason: str) -> bool:
+        trouble = ""
         try:
             await self._sync(reason)
-        except RestError as trouble:
-            self._odd.warning("the account cannot be read: %s", trouble)
-        except StoreError as trouble:
-            self._odd.warning("the account is not in step: %s", trouble)
-        except Unreachable as trouble:
-            self._odd.warning("the account's state cannot be compared: %s", described(trouble))
-        else:
-            return True
-        return False
+        except* (RestError, StoreError) as failed:
+            trouble = str(failed.exceptions[0])
+        except* Unreachable as failed:
+            trouble = described(failed.exceptions[0])
+        if trouble:
+            self._odd.warning("the account is not in step yet: %s", trouble)
+        return not trouble
 
     async def _sync(self, reason: str) -> None:
         """Read, fold, mark."""
         topics = self._topics
         orders, positions = self._exchange.order_topic in topics, self._exchange.position_topic in topics
-        known = await self._account.known()
         now = self._clock.now_ms()
-        self._floor = known.floor or now - int(self._settings.private_lookback_s * 1000)
+        known = await self._account.known(now - int(self._settings.private_lookback_s * 1000))
+        self._floor = known.floor
         self._found = 0
-        if orders:
-            await self._sync_orders(known, max(self._floor, known.synced_at - _OVERLAP_MS, now - _REACH_MS), now)
-        if positions:
-            await self._sync_positions(known)
+        since = max(self._floor, known.synced_at - _OVERLAP_MS, now - _REACH_MS)
+        async with asyncio.TaskGroup() as parts:
+            if orders:
+                parts.create_task(self._sync_orders(known, since, now))
+            if positions:
+                parts.create_task(self._sync_positions(known))
         await self._settled()
+        if self._topics != topics:
+            # The socket was lost meanwhile: whatever came since is not in what was read.
+            return
         await self._account.synced(now, max(self._floor, known.synced_at - DAY_MS))
         self.syncs += 1
         if reason or self._found:
@@ -163,7 +167,7 @@ class Recovery:
         fills = [fill async for fill in self._windows(self._trades, since, now)]
         seen = {order.order_id: order for order in unfinished}
         symbols = {order.symbol for order in unfinished} | {fill.symbol for fill in fills}
-        symbols |= set(known.orders.values()) | known.positions
+        symbols |= known.symbols
         for symbol in sorted(symbols):
             async for order in self._windows(partial(self._history, symbol), since, now):
                 seen[order.order_id] = order
@@ -183,7 +187,7 @@ class Recovery:
         if len(listed) < self._exchange.most_open_orders:
             return listed
         # There is no second page: ask symbol by symbol.
-        symbols = {order.symbol for order in listed} | set(known.orders.values()) | known.positions
+        symbols = {order.symbol for order in listed} | known.symbols
         found = {order.order_id: order for order in listed}
         for symbol in sorted(symbols):
             page = await self._rest.ask(self._exchange.open_orders_call(symbol))
@@ -205,12 +209,12 @@ class Recovery:
 
     async def _positions(self, known: Known) -> list[Position]:
         listed = await self._rest.ask(self._exchange.positions_call())
-        found = [position for position in listed if position.symbol not in known.positions]
-        # Only the answer for its own symbol says that a position is flat.
-        for symbol in sorted(known.positions):
+        # That one is not listed is no proof: only the answer for its own symbol says that a position is flat.
+        unlisted = known.positions - {f"{position.symbol}:{slot_of(position)}" for position in listed}
+        for symbol in sorted({member.rpartition(":")[0] for member in unlisted}):
             slots = await self._rest.ask(self._exchange.positions_call(symbol))
-            found += slots
-        return found
+            listed += slots
+        return listed
 
     async def _complete_fills(self) -> None:
         """Ask for the executions of orders that have traded more than we know of."""

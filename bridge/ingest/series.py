@@ -5,8 +5,9 @@ All times are exchange time in UTC milliseconds. Periods are proven strictly in 
 * a REST row, if the request left at least 3 s after the period's end and the row isn't behind what the socket showed;
 * the absence of a row (`empty`), if the request left at least 10 s after the end, the reply holds an anchor (the last
   traded candle or a later one), the socket showed no trade, and either a later row is there, or the socket was listened
-  to for the whole period, or a minute has passed;
-* the contract's own word that nothing was traded for 24 hours (`empty`);
+  to for the whole period, or a minute has passed; where the last trade is too far back for one reply, longer candles
+  are asked for: what is absent from them is absent from all their parts;
+* the contract's own word that nothing was traded for 24 hours (`empty`), as far as these hours reach;
 * the socket's last word (`ws`), when REST gave nothing valid for the time-out and the socket was listened to beyond the
   period's end.
 
@@ -15,6 +16,7 @@ Where REST stays behind the socket for longer than the time-out, REST's row is t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,15 +27,20 @@ import msgspec
 
 from bridge.ingest.comparison import behind, both, same
 from bridge.records import Kline, Source
-from bridge.timeframes import Timeframe
+from bridge.timeframes import HOUR_MS, Timeframe
 
 ROW_AFTER_MS: Final = 3_000
 EMPTY_AFTER_MS: Final = 10_000
 SURE_AFTER_MS: Final = 60_000
+# How far back the word "nothing in 24 hours" is trusted: nobody says how exactly these are counted.
+QUIET_MS: Final = 23 * HOUR_MS
+# While that word is this young, its next repetition is waited for and REST is spared.
+_YOUNG_MS: Final = 180_000
 _EARLIEST_DEADLINE_MS: Final = 30_000
 _LATEST_DEADLINE_MS: Final = 300_000
 _FIRST_RETRY_MS: Final = 2_000
 _LONGEST_RETRY_MS: Final = 60_000
+_LADDER: Final = tuple(sorted(Timeframe, key=lambda timeframe: timeframe.milliseconds))
 
 
 class How(StrEnum):
@@ -50,6 +57,25 @@ class Closed:
 
     kline: Kline
     how: How = How.NEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What to ask for, and how the first candle found there follows what is written.
+
+    Attributes:
+        timeframe: which candles: the series' own, or longer ones.
+        first: the open of the first.
+        last: the open of the last, which proves nothing itself: no source says whether replies include it.
+        how: `next`, or how the stream begins or goes on.
+        after: the open of the last candle written when this was decided.
+    """
+
+    timeframe: Timeframe
+    first: int
+    last: int
+    how: How = How.NEXT
+    after: int | None = None
 
 
 class Series:
@@ -80,9 +106,12 @@ class Series:
         self._since = now_ms
         self._anchor: int | None = None
         self._shown: dict[int, Kline] = {}
+        self._blind = 0
+        self._told: int | None = None
+        self._quiet_from = 0
+        self._quiet_until = 0
         self._not_before = 0
         self._retry_ms = _FIRST_RETRY_MS
-        self._jumping = False
 
     def resume(self, tail: Kline | None) -> None:
         """Take note of the stream's last entry, or that there is none."""
@@ -106,6 +135,7 @@ class Series:
         """Take note that the socket is listened to from `now_ms` on, or (`None`) no more."""
         if now_ms is None:
             self.listening_since = None
+            self.mute_periods = 0
         elif self.listening_since is None:
             self.listening_since = now_ms
 
@@ -117,35 +147,50 @@ class Series:
         """Return the deadline of the oldest unproven period if REST can be asked now, else `None`."""
         if not self.known or now_ms < self._not_before or now_ms < self._ready_at():
             return None
+        if self._quiet_from <= self._next_open() and now_ms - self._quiet_until < _YOUNG_MS and not self._shown:
+            return None
         allowed = min(max(self._length // 10, _EARLIEST_DEADLINE_MS), _LATEST_DEADLINE_MS)
         return (self._next_end() if self.tail else self._since) + allowed
 
-    def window(self, now_ms: int, most: int) -> tuple[int, int]:
-        """Return the opens of the first and the last candle to ask for, at most `most` of them.
+    def window(self, now_ms: int, most: int) -> Window:
+        """Return what to ask for, at most `most` candles.
 
-        The first is the anchor where it is known and near enough: a reply that lacks it proves no absence.
+        The first is the anchor where it is known and near enough: a reply that lacks it proves no absence. Otherwise
+        they reach back as far as they can, or longer ones are asked for that do reach it.
         """
         if self.tail is None:
             last = self.timeframe.floor(now_ms)
-            return last - (min(self._seed, most) - 1) * self._length, last
-        newest = self._newest_over(now_ms)
-        if newest - self.tail.open_time > self._cap * self._length:
-            self._jumping = True
-            return newest - (min(self._cap, most) - 1) * self._length, newest
-        reach = (most - 1) * self._length
-        near = self._anchor is not None and newest - self._anchor <= reach
-        first = self._anchor if near and self._anchor is not None else self.tail.open_time
-        return first, min(newest, first + reach)
+            return Window(self.timeframe, last - (min(self._seed, most) - 1) * self._length, last, How.START)
+        after, last = self.tail.open_time, self._newest_over(now_ms) + self._length
+        if last - self._length - after > self._cap * self._length:
+            first = last - (min(self._cap, most) - 1) * self._length
+            return Window(self.timeframe, first, last, How.JUMP, after)
+        reach, following = (most - 1) * self._length, self._next_open()
+        near = self._anchor is not None and following - self._anchor < reach
+        if not near and min(self._shown, default=last) < after + reach:
+            return Window(self.timeframe, after, min(last, after + reach), How.NEXT, after)
+        for step, timeframe in enumerate(wider := _LADDER[_LADDER.index(self.timeframe) :]):
+            reach = (most - 1) * timeframe.milliseconds
+            if self._anchor is not None and following - self._anchor < reach:
+                return Window(timeframe, self._anchor, min(last, self._anchor + reach), How.NEXT, after)
+            if self._anchor is None and step == min(self._blind, len(wider) - 1):
+                break
+        last = min(last, after + reach)
+        return Window(timeframe, last - reach, last, How.NEXT, after)
 
-    def prove(self, rows: Sequence[Kline], sent_ms: int, now_ms: int) -> list[Closed]:
+    def prove(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> list[Closed]:
         """Return what a reply proves, oldest first, and plan the next request.
 
         Args:
             rows: REST's candles in order of time.
+            window: what was asked for.
             sent_ms: when the request left.
             now_ms: when the reply came.
         """
-        proven = list(self._proven(rows, sent_ms, now_ms))
+        proven = []
+        if window.after == (self.tail.open_time if self.tail else None):
+            own = window.timeframe is self.timeframe
+            proven = list(self._proven(rows, window, sent_ms, now_ms) if own else self._absent(rows, window, sent_ms))
         self._plan(now_ms, went_well=bool(proven))
         return proven
 
@@ -158,77 +203,115 @@ class Series:
     def idle(self, last_price: str, told_ms: int, phase_ms: int | None) -> list[Closed]:
         """Return the empty candles that follow from the contract's word, at `told_ms`, that it does not trade.
 
-        `last_price` stands for the close before them where the stream is still empty, and `phase_ms` says where in the
+        `last_price` stands for the close before them where the stream begins or jumps, and `phase_ms` says where in the
         count of time such periods begin, if that is known.
         """
+        if told_ms - QUIET_MS > self._quiet_until:
+            self._quiet_from = told_ms - QUIET_MS
+        self._quiet_until = told_ms
         if not self.known or self._shown:
             return []
         proven = []
-        if self.tail is None:
-            if phase_ms is None or not last_price.strip("0."):
+        if self.tail is None or told_ms - self.tail.open_time > (self._cap + 1) * self._length:
+            phase = self.tail.open_time if self.tail else phase_ms
+            if phase is None or not last_price.strip("0."):
                 return []
             opened = told_ms - EMPTY_AFTER_MS - self._length
-            opened -= (opened - phase_ms) % self._length
-            proven.append(self._write(self._empty(opened, last_price), How.START))
-        while self._next_end() + EMPTY_AFTER_MS <= told_ms:
+            opened -= (opened - phase) % self._length
+            if opened < self._quiet_from:
+                return []
+            proven.append(self._write(self._empty(opened, last_price), How.JUMP if self.tail else How.START))
+        while self._quiet_from <= self._next_open() and self._next_end() + EMPTY_AFTER_MS <= told_ms:
             proven.append(self._write(self._empty(self._next_open(), self._last_close()), How.NEXT))
         return proven
 
-    def _proven(self, rows: Sequence[Kline], sent_ms: int, now_ms: int) -> Iterator[Closed]:
+    def _proven(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> Iterator[Closed]:
+        self._blind = 0 if rows else self._blind + 1
         if not rows:
             return
-        by_open = {row.open_time: row for row in rows}
+        by_open: dict[int, Kline] = {}
+        for row in rows:
+            if row.open_time not in by_open or not behind(row, by_open[row.open_time]):
+                by_open[row.open_time] = row
         newest = rows[-1].open_time
-        if self.tail is None or self._jumping:
+        if window.how is not How.NEXT:
             # The first row begins the stream, or what is kept of it: it needs no candle before it.
-            first, how = rows[0], How.JUMP if self._jumping else How.START
+            first = by_open[rows[0].open_time]
             shown = self._shown.get(first.open_time)
             if first.open_time + self._length + ROW_AFTER_MS > sent_ms or (shown and behind(first, shown)):
                 return
-            self._jumping = False
-            yield self._write(first, how)
-        elif self.tail.open_time in by_open:
+            yield self._write(_told(first), window.how)
+        elif self.tail is not None and (newest - self.tail.open_time) % self._length:
+            self._contradict(self.tail, rows[-1])
+            return
+        elif self.tail is not None and self.tail.open_time in by_open:
             self._compare(by_open[self.tail.open_time])
         if self._anchor is not None and newest < self._anchor:
             return
-        while (end := self._next_end()) + ROW_AFTER_MS <= sent_ms:
+        while (end := self._next_end()) + ROW_AFTER_MS <= sent_ms and self._next_open() < window.last:
             kline = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
             if kline is None:
                 return
             yield self._write(kline, How.NEXT)
 
+    def _absent(self, rows: Sequence[Kline], window: Window, sent_ms: int) -> Iterator[Closed]:
+        """Yield the empty candles that lie in no trading candle of those longer ones; learn where the last trade is."""
+        opens = [row.open_time for row in rows if Decimal(row.volume)]
+        length = window.timeframe.milliseconds
+        if not opens or (self._anchor is not None and opens[-1] + length <= self._anchor):
+            self._blind += 1
+            return
+        while (end := self._next_end()) + EMPTY_AFTER_MS <= sent_ms and self._next_open() < window.last:
+            past = bisect_left(opens, end)
+            if past and opens[past - 1] + length > self._next_open():
+                break
+            if self._next_open() in self._shown or not self._certain(opens[-1], sent_ms):
+                break
+            yield self._write(self._empty(self._next_open(), self._last_close()), How.NEXT)
+        past = bisect_left(opens, self._next_end())
+        if past and (self._anchor is None or opens[past - 1] > self._anchor):
+            self._anchor = opens[past - 1]
+
     def _judge(self, row: Kline | None, newest: int, sent_ms: int, now_ms: int) -> Kline | None:
         open_time, end = self._next_open(), self._next_end()
-        listened = self.listening_since is not None and self.listening_since <= open_time
         shown = self._shown.get(open_time)
         if shown is not None and (row is None or behind(row, shown)):
             if now_ms - end < self._timeout_ms:
                 return None
             # REST stays behind the socket: what it has counts, but not in silence.
             self.contradictions.append(both(shown, row))
-            return row or msgspec.structs.replace(shown, source=Source.WS.value)
+            return _told(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
         if row is not None:
-            traded = bool(Decimal(row.volume))
-            self.mute_periods += traded and listened and shown is None
-            return row if traded else msgspec.structs.replace(row, source=Source.EMPTY.value)
-        certain = newest > open_time or listened or sent_ms >= end + SURE_AFTER_MS
-        if sent_ms >= end + EMPTY_AFTER_MS and certain:
+            self.mute_periods += shown is None and self._listened() and bool(Decimal(row.volume))
+            return _told(row)
+        if sent_ms >= end + EMPTY_AFTER_MS and self._certain(newest, sent_ms):
             return self._empty(open_time, self._last_close())
         return None
+
+    def _certain(self, newest: int, sent_ms: int) -> bool:
+        """Tell whether the next period's absence from a reply is more than that reply's being early."""
+        return newest > self._next_open() or self._listened() or sent_ms >= self._next_end() + SURE_AFTER_MS
+
+    def _listened(self) -> bool:
+        """Tell whether the socket was listened to for the whole of the next period."""
+        return self.listening_since is not None and self.listening_since <= self._next_open()
 
     def _by_socket(self, now_ms: int) -> Iterator[Closed]:
         while self.tail is not None and now_ms - self._next_end() >= self._timeout_ms:
             shown = self._shown.get(self._next_open())
-            listened = self.listening_since is not None and self.listening_since <= self._next_open()
-            if shown is None or not listened:
+            if shown is None or not self._listened():
                 return
             yield self._write(msgspec.structs.replace(shown, source=Source.WS.value), How.NEXT)
 
     def _compare(self, row: Kline) -> None:
         if self.tail is not None and not same(row, self.tail):
-            # What is written stays: Redis takes no older ids. But nobody shall have to find that out alone.
-            self.contradictions.append(both(self.tail, row))
-            self.tail = msgspec.structs.replace(row, closed=1)
+            self._contradict(self.tail, row)
+
+    def _contradict(self, written: Kline, row: Kline) -> None:
+        # What is written stays: Redis takes no older ids. But nobody shall have to find that out alone.
+        if self._told != written.open_time:
+            self._told = written.open_time
+            self.contradictions.append(both(written, row))
 
     def _write(self, kline: Kline, how: How) -> Closed:
         closed = msgspec.structs.replace(kline, closed=1)
@@ -285,3 +368,8 @@ class Series:
     def _forget_shown(self, written: int) -> None:
         for open_time in [open_time for open_time in self._shown if open_time <= written]:
             del self._shown[open_time]
+
+
+def _told(row: Kline) -> Kline:
+    """Return REST's row under the name of its source: one without volume says that nothing was traded."""
+    return row if Decimal(row.volume) else msgspec.structs.replace(row, source=Source.EMPTY.value)

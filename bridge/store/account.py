@@ -13,15 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Open orders as `order id -> symbol`, symbols of open positions, and the times; 0 if never read completely.
+    """Open orders as `order id -> symbol`, open positions as `symbol:slot`, and two times in exchange milliseconds.
 
-    `synced_at` is until when the account was read, `floor` what is older than is not published; exchange milliseconds.
+    `synced_at` is until when the account was read completely, 0 if it never was; what is older than `floor` is not
+    published.
     """
 
     orders: dict[str, str]
     positions: frozenset[str]
     synced_at: int
     floor: int
+
+    @property
+    def symbols(self) -> set[str]:
+        """The symbols of all of these."""
+        return set(self.orders.values()) | {member.rpartition(":")[0] for member in self.positions}
 
 
 class Account:
@@ -32,18 +38,22 @@ class Account:
         self._client = client
         self._keys = keys
 
-    async def known(self) -> Known:
-        """Return what is known now."""
+    async def known(self, first_floor: int) -> Known:
+        """Return what is known now; `first_floor` becomes the floor if there was none, and is kept at once.
+
+        Kept at once, because what happens from here on is to be published even if this first reading never succeeds.
+        """
         async with self._client.pipeline(transaction=False) as pipe:
+            pipe.hsetnx(self._keys.synced, "floor", str(first_floor))
             pipe.smembers(self._keys.open_orders)
             pipe.smembers(self._keys.open_positions)
             pipe.hgetall(self._keys.synced)
-            order_ids, positions, synced = await pipe.execute()
+            _, order_ids, positions, synced = await pipe.execute()
         return Known(
             orders=await self._symbols(sorted(order_ids)),
-            positions=frozenset(member.rpartition(":")[0] for member in positions),
+            positions=frozenset(positions),
             synced_at=int(synced.get("at", 0)),
-            floor=int(synced.get("floor", 0)),
+            floor=int(synced["floor"]),
         )
 
     async def synced(self, at: int, floor: int) -> None:

@@ -22,9 +22,9 @@ def figures(rounds: Rounds) -> list[dict[str, Any]]:
 
 
 def way(sections: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return an ingester's CPU time a frame, part by part, and what is left of the whole: wakings, reports, cold caches.
+    """Return an ingester's CPU time a frame, part by part, and what is left: wakings, reports, cold caches.
 
-    The least of all rounds is taken: parts and whole were measured at different times, and must have been as undisturbed.
+    The least of all rounds is taken: parts and whole are measured at different times, which must be alike.
     """
     client = {row["name"]: row["client_least_us"] for section in sections for row in section["rows"]}
     parts = {name: client[name] for name in WAY}

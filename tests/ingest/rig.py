@@ -59,7 +59,7 @@ def market(**changes: Any) -> Simulator:  # noqa: ANN401 - the fields of a scena
 
 def hasty(uri: str, clock: ExchangeClock) -> Rest:
     """Something to call REST with, as fast as it can."""
-    return Rest(uri, clock, Pace(1_000))
+    return Rest(uri, clock, lambda _: Pace(1_000))
 
 
 def clock_of(simulator: Simulator) -> ExchangeClock:
@@ -172,9 +172,7 @@ def candle(minute: int, **changes: Any) -> Kline:  # noqa: ANN401 - the fields o
         source=Source.WS.value,
         received_at=1,
     )
-    return (
-        made if not changes else type(made)(**{name: getattr(made, name) for name in made.__struct_fields__} | changes)
-    )
+    return msgspec.structs.replace(made, **changes)
 
 
 def credentialless(settings: Settings) -> Settings:

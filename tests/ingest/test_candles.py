@@ -171,6 +171,6 @@ def test_however_frames_are_shuffled_and_repeated_a_series_never_goes_back_and_c
         assert steps == sorted(steps)
         last_words = [kline.open_time for kline in series if kline.closed]
         assert len(last_words) == len(set(last_words))
-        for before, after in itertools.pairwise(series):
-            assert before.open_time < after.open_time or not before.closed
-            assert before.closed or before.open_time == after.open_time  # none is left without its last word
+        for (opened, _, over), (next_opened, _, _) in itertools.pairwise(steps):
+            assert opened < next_opened or not over
+            assert over or opened == next_opened  # none is left without its last word

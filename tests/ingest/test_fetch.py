@@ -16,11 +16,14 @@ from bridge.exchanges.bitmart import rest
 from bridge.ingest import fetch
 from bridge.ingest.connection import USER_AGENT
 from bridge.ingest.fetch import Rest
-from bridge.ingest.pace import Pace
-from tests.ingest.rig import START, market
+from tests.ingest.rig import START, hasty, market
 
 ECHO: Call[bytes] = Call(
-    "/path", lambda status, _, body: b"%d " % status + body, {"symbol": "A&B", "step": "1"}, {"X-BM-KEY": "key"}
+    path="/path",
+    per_2s=20,
+    read=lambda status, _, body: b"%d " % status + body,
+    params={"symbol": "A&B", "step": "1"},
+    headers={"X-BM-KEY": "key"},
 )
 
 
@@ -30,9 +33,9 @@ def clock_at(start_ms: int) -> ExchangeClock:
 
 
 @asynccontextmanager
-async def asking(uri: str, clock: ExchangeClock | None = None, calls_per_2s: int = 1_000) -> AsyncIterator[Rest]:
+async def asking(uri: str, clock: ExchangeClock | None = None) -> AsyncIterator[Rest]:
     """Something to make calls with."""
-    asker = Rest(uri, clock or clock_at(0), Pace(calls_per_2s))
+    asker = hasty(uri, clock or clock_at(0))
     try:
         yield asker
     finally:
@@ -124,15 +127,17 @@ async def test_an_answer_that_takes_too_long_is_given_up_and_the_next_call_goes_
         with pytest.raises(RestError, match="no answer from /system/time: ReadTimeout"):
             await asker.ask(rest.time_call())
         simulator.faults.rest_slow_s = 0.0
-        assert await asker.ask(rest.time_call())
+        assert (await asker.ask(rest.time_call())).now_ms >= START
 
 
-async def test_calls_leave_evenly_spaced() -> None:
-    async with answering(reply(b"")) as (uri, requests), asking(uri, calls_per_2s=20) as asker:
+async def test_calls_of_a_path_leave_evenly_spaced() -> None:
+    async with answering(reply(b"")) as (uri, requests):
+        asker = Rest(uri, clock_at(0))  # at the pace that the call itself names
         began = time.monotonic()
         assert await asyncio.gather(*(asker.ask(ECHO) for _ in range(4))) == [b"200 hi"] * 4
         assert time.monotonic() - began >= 3 * 0.1
         assert len(requests) == asker.calls == 4
+        await asker.aclose()
 
 
 @pytest.mark.parametrize("status", [b"429", b"418"])
@@ -153,7 +158,7 @@ async def test_a_call_that_is_cancelled_lets_the_next_one_through() -> None:
             async with asyncio.timeout(0.05):
                 await asker.ask(rest.time_call())
         simulator.faults.rest_slow_s = 0.0
-        assert await asker.ask(rest.time_call())
+        assert (await asker.ask(rest.time_call())).now_ms >= START
 
 
 async def test_the_date_of_an_answer_moves_the_clock_forward_once_that_is_synchronised() -> None:

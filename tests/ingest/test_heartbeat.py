@@ -211,7 +211,7 @@ async def test_a_request_to_stop_outlasts_a_redis_that_was_away(ours: Ours, stor
     with pytest.raises(RedisAway):
         await ours.report(b=ACTIVE)
     ours.members.away = False
-    await store.hset(KEYS.ingester(NAME), STOP, "1")  # type: ignore[misc]
+    await store.hset(KEYS.ingester(NAME), STOP, "1")
     await ours.report(b=ACTIVE)
     assert ours.stops == 1
 

@@ -29,7 +29,7 @@ async def test_a_refused_login_is_told_in_the_exchanges_words() -> None:
     async with market() as simulator:
         simulator.faults.refuse_login = True
         settings = quick(simulator)
-        with pytest.raises(ProtocolError, match="^access failed: openapi auth: apiKey"):
+        with pytest.raises(ProtocolError, match="access failed: openapi auth: apiKey"):
             await probe.private(settings, exchange_of(settings))
 
 
@@ -46,7 +46,6 @@ async def test_a_login_is_not_tried_without_the_exchanges_time() -> None:
     ("fault", "words"),
     [
         ("no_pong", "no answer within the time allowed"),
-        ("freeze", "no answer within the time allowed"),
         ("http_403_on_connect", "refused with HTTP 403"),
     ],
 )

@@ -35,6 +35,9 @@ R = TypeVar("R")
 
 MOST_ROWS: Final = 200
 MOST_OPEN: Final = 100
+# Calls of a path in 2 s: 50 and 6 are allowed for a key (docs), a little less is planned.
+_OFTEN: Final = 40
+_SELDOM: Final = 5
 _UNKNOWN_ORDER: Final = (40035, 40037)
 _SIDES: Final = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _EVENTS: Final = {
@@ -96,37 +99,37 @@ class PositionRow(msgspec.Struct, gc=False):
 
 def open_orders_call(credentials: Credentials, symbol: str = "") -> Call[list[Order]]:
     """Ask for the orders that are not finished: at most 100, of one symbol or of all."""
-    return _call("get-open-orders", credentials, partial(_each, _order, OrderRow), symbol=symbol)
+    return _call("get-open-orders", _OFTEN, credentials, partial(_each, _order, OrderRow), symbol=symbol)
 
 
 def order_call(credentials: Credentials, symbol: str, order_id: str) -> Call[Order | None]:
     """Ask for one order, whatever its state; `None` if BitMart does not know it."""
-    return _call("order", credentials, _one_order, symbol=symbol, order_id=order_id)
+    return _call("order", _OFTEN, credentials, _one_order, symbol=symbol, order_id=order_id)
 
 
 def history_call(credentials: Credentials, symbol: str, start_ms: int, end_ms: int) -> Call[list[Order]]:
     """Ask for one symbol's finished orders of a window: at most 200."""
     window = {"start_time": str(start_ms // 1000), "end_time": str(end_ms // 1000)}
-    return _call("order-history", credentials, partial(_each, _order, OrderRow), symbol=symbol, **window)
+    return _call("order-history", _SELDOM, credentials, partial(_each, _order, OrderRow), symbol=symbol, **window)
 
 
 def trades_call(credentials: Credentials, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Fill]]:
     """Ask for the executions of a window, of one order or of all: at most 200."""
     window = {"start_time": str(start_ms // 1000), "end_time": str(end_ms // 1000)}
-    return _call("trades", credentials, partial(_each, _fill, TradeRow), order_id=order_id, **window)
+    return _call("trades", _SELDOM, credentials, partial(_each, _fill, TradeRow), order_id=order_id, **window)
 
 
 def positions_call(credentials: Credentials, symbol: str = "") -> Call[list[Position]]:
     """Ask for the open positions, or for every slot of one symbol, flat ones included."""
-    return _call("position-v2", credentials, partial(_each, _position, PositionRow), symbol=symbol)
+    return _call("position-v2", _SELDOM, credentials, partial(_each, _position, PositionRow), symbol=symbol)
 
 
-def _call(path: str, credentials: Credentials, read: Callable[[int, bytes], T], **params: str) -> Call[T]:
+def _call(path: str, per_2s: int, credentials: Credentials, read: Callable[[int, bytes], T], **params: str) -> Call[T]:
     def reply(status: int, _headers: Mapping[str, str], body: bytes) -> T:
         return read(status, body)
 
     given = {name: value for name, value in params.items() if value}
-    return Call(f"/contract/private/{path}", reply, given, {"X-BM-KEY": credentials.key.reveal()})
+    return Call(f"/contract/private/{path}", per_2s, reply, given, {"X-BM-KEY": credentials.key.reveal()})
 
 
 def _each(record: Callable[[T], R], shape: type[T], status: int, body: bytes) -> list[R]:
