@@ -117,6 +117,8 @@ class EventName(StrEnum):
     UNPROVEN = "unproven"
     MUTE = "mute"
     RESYNCED = "resynced"
+    STORE_LOST = "store_lost"
+    STORE_FULL = "store_full"
     INCOMPLETE = "incomplete"
     ENTRY_REFUSED = "entry_refused"
     STARTED = "started"

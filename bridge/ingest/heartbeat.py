@@ -55,6 +55,11 @@ class Heartbeat:
         """Make the next report come soon."""
         self._stirred.set()
 
+    def forget(self) -> None:
+        """Say everything again: what Redis still holds of us is unknown."""
+        self._published.clear()
+        self._stirred.set()
+
     async def run(self) -> None:
         """Report for ever."""
         while True:

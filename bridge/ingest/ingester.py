@@ -39,6 +39,7 @@ from bridge.store.budget import Budget
 from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
 from bridge.store.members import Members
+from bridge.store.relief import relieve
 from bridge.store.tails import Tails
 from bridge.store.writer import Tally, Writer
 
@@ -48,6 +49,7 @@ _HANG_UP_S: Final = 3.0
 _FLUSH_S: Final = 10.0
 _LOOK_S: Final = 0.25
 _RETRY_S: Final = 1.0
+_RELIEF_S: Final = 5.0
 
 
 class Ingester:
@@ -60,6 +62,7 @@ class Ingester:
         self._settings = settings
         self._exchange = exchange
         self._keys = keys
+        self._identity = meta.identity(exchange.name, exchange.environment, settings.bitmart_api_key)
         self._stopping = asyncio.Event()
         self._started = host_ms()
         self._records = 0
@@ -113,6 +116,7 @@ class Ingester:
             listing=self._listing,
             interval_s=settings.reconcile_interval_s,
             on_applied=self._applied,
+            on_lost=self._store_lost,
         )
         self._heartbeat = Heartbeat(
             members=self._members,
@@ -211,11 +215,10 @@ class Ingester:
         )
 
     async def _claim(self) -> None:
-        ours = meta.identity(self._exchange.name, self._exchange.environment, self._settings.bitmart_api_key)
         said = ""
         while not self._stopping.is_set():
             try:
-                await meta.claim(self._redis, self._keys, ours)
+                await meta.claim(self._redis, self._keys, self._identity)
             except client.Unreachable as trouble:
                 if said != (said := client.described(trouble)):
                     log.warning("waiting for Redis: %s", said)
@@ -252,6 +255,7 @@ class Ingester:
             "heartbeat": self._heartbeat.run(),
             "nudges": self._hear_nudges(),
             "watch": self._watch(),
+            "relief": self._relieve(),
         }
 
     async def _watch(self) -> None:
@@ -291,6 +295,26 @@ class Ingester:
                 self._candles.forget(symbol, timeframe)
             self._series = followed
         self._heartbeat.stir()
+
+    async def _store_lost(self) -> None:
+        await meta.claim(self._redis, self._keys, self._identity)
+        self.happened(EventName.STORE_LOST, self._keys.prefix, "the store came back without what it held")
+        self._heartbeat.forget()
+        self._prover.doubt()
+        if self._private.phase is Phase.OPEN:
+            self._recovery.need("store lost", self._private.wanted)
+
+    async def _relieve(self) -> None:
+        """Make room in a full store, for as long as it is full."""
+        while True:
+            await asyncio.sleep(_RELIEF_S)
+            if not self._writer.full:
+                continue
+            try:
+                trimmed = await relieve(self._redis, self._keys, self._settings)
+            except client.Unreachable:
+                continue
+            self.happened(EventName.STORE_FULL, self._keys.prefix, f"Redis is full; {trimmed} entries trimmed")
 
     async def _drain(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         log.info("draining")

@@ -63,16 +63,18 @@ class Listing:
         odd = Sampled(log, every_s=60)
         while True:
             await self._needed.wait()
-            asked_ms = self._clock.now_ms()
+            call = self._exchange.contracts_call()
+            await self._rest.turn(call)
+            asked_ms = self._clock.now_ms() if self._clock.synchronised else 0
             try:
-                contracts = await self._rest.ask(self._exchange.contracts_call())
+                contracts = await self._rest.send(call)
             except RestError as trouble:
                 self.trouble = str(trouble)
                 odd.warning("the list of contracts cannot be read: %s", trouble)
                 await asyncio.sleep(_RETRY_S)
                 continue
             self.contracts = {contract.symbol: contract for contract in contracts}
-            self.asked_ms = asked_ms if self._clock.synchronised else 0
+            self.asked_ms = asked_ms
             self._learn(frozenset(contract.symbol for contract in contracts if contract.trading))
             await asyncio.sleep(self._refresh_s)
 

@@ -24,17 +24,22 @@ class Pace:
         self._gap_s = _WINDOW_S / calls
         self._budget = budget
         self._next = 0.0
+        self._refusals = 0
 
     async def turn(self) -> None:
-        """Wait for our turn."""
-        now = asyncio.get_running_loop().time()
-        turn = max(self._next, now)
-        self._next = turn + self._gap_s
-        await asyncio.sleep(max(turn - now, await self._shared_wait()))
+        """Wait for our turn; one that was given before a refusal is void."""
+        loop, refusals = asyncio.get_running_loop(), -1
+        while refusals != self._refusals:
+            refusals = self._refusals
+            turn = max(self._next, loop.time())
+            self._next = turn + self._gap_s
+            shared_s = await self._shared_wait()
+            await asyncio.sleep(max(turn - loop.time(), shared_s))
 
     async def refused(self, status: int) -> None:
         """Keep still after an HTTP 429, longer after a 418."""
         seconds = _BANNED_S if status == 418 else _REFUSED_S  # noqa: PLR2004 - the exchange's word for a ban
+        self._refusals += 1
         self._next = max(self._next, asyncio.get_running_loop().time() + seconds)
         if self._budget:
             try:

@@ -67,6 +67,8 @@ class Prover:
         self._series: dict[tuple[str, str], Series] = {}
         self._topics: dict[str, tuple[str, str]] = {}
         self._busy: set[tuple[str, str]] = set()
+        self._looking = asyncio.Lock()
+        self._early: set[str] = set()
         self._orphans: dict[tuple[str, str], int] = {}
         self._gaps: set[tuple[str, str]] = set()
         self._phases: dict[str, int] = {}
@@ -79,6 +81,7 @@ class Prover:
         for name in self._topics.keys() - topics:
             key = self._topics.pop(name)
             self._series.pop(key, None)
+            self._orphans.pop(key, None)
             self._gaps.discard(key)
         for name in topics - self._topics.keys():
             topic = self._exchange.topic(name)
@@ -94,15 +97,25 @@ class Prover:
 
     def listening(self, topic: str) -> None:
         """Take note that a topic is active from now on."""
+        if not self._clock.synchronised:
+            # The host's date says nothing about candles: it counts from when the exchange's time is known.
+            self._early.add(topic)
+            return
         series = self._series.get(self._topics.get(topic, ("", "")))
         if series is not None:
             series.listening(self._clock.now_ms())
 
     def interrupted(self, under_way: Iterable[Kline]) -> None:
         """Take note that nothing is listened to any more, while these candles were under way."""
+        self._early.clear()
         for series in self._series.values():
             series.listening(None)
         self._orphans.update({(kline.symbol, kline.timeframe): kline.open_time for kline in under_way})
+
+    def doubt(self) -> None:
+        """Look again how far every stream has come: the store may not hold any more what it was given."""
+        for series in self._series.values():
+            series.known = False
 
     def lag_ms(self) -> int:
         """Return how long the oldest candle that is over has been waiting, in exchange milliseconds."""
@@ -123,6 +136,10 @@ class Prover:
     async def _prepare(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S / max(1.0, self._clock.rate))
+            if not self._clock.synchronised:
+                continue
+            while self._early:
+                self.listening(self._early.pop())
             try:
                 await self._load()
             except Unreachable:
@@ -146,18 +163,17 @@ class Prover:
         """Close the candles of contracts that the exchange itself says did not trade."""
         for key, series in self._series.items():
             contract = self._listing.contracts.get(key[0])
-            if contract is not None and contract.idle and key not in self._busy:
+            if contract is not None and contract.idle and contract.trading and key not in self._busy:
                 phase = 0 if series.timeframe not in (Timeframe.D1, Timeframe.W1) else self._phases.get(key[1])
                 for closed in series.idle(contract.last_price, self._listing.asked_ms, phase):
                     self._append(key, series, closed)
 
     async def _work(self) -> None:
         while True:
-            key = self._first_due()
-            if key is None:
-                await asyncio.sleep(_LOOK_S / max(1.0, self._clock.rate))
-                continue
-            self._busy.add(key)
+            async with self._looking:
+                while (key := self._first_due()) is None:  # noqa: ASYNC110 - the clock is no part of the event loop
+                    await asyncio.sleep(_LOOK_S / max(1.0, self._clock.rate))
+                self._busy.add(key)
             try:
                 await self._ask(key, self._series[key])
             finally:
@@ -169,22 +185,28 @@ class Prover:
         now, first, earliest = self._clock.now_ms(), None, 0
         for key, series in self._series.items():
             deadline = series.due(now)
-            if deadline is not None and key not in self._busy and (first is None or deadline < earliest):
+            if deadline is None or key in self._busy or (first is not None and deadline >= earliest):
+                continue
+            contract = self._listing.contracts.get(key[0])
+            if contract is None or contract.trading or not contract.idle:
                 first, earliest = key, deadline
         return first
 
     async def _ask(self, key: tuple[str, str], series: Series) -> None:
         await self._rest.turn(self._exchange.klines_call(series.symbol, series.timeframe, 0, 0))
+        if not series.known:
+            return
         sent_ms = self._clock.now_ms()
-        first, last = series.window(sent_ms, self._exchange.most_klines)
+        window = series.window(sent_ms, self._exchange.most_klines)
+        call = self._exchange.klines_call(series.symbol, window.timeframe, window.first, window.last)
         try:
-            rows = await self._rest.send(self._exchange.klines_call(series.symbol, series.timeframe, first, last))
+            rows = await self._rest.send(call)
         except RestError as trouble:
             self._odd.warning("candles of %s %s cannot be fetched: %s", *key, trouble)
             proven = series.failed(self._clock.now_ms(), self._silence_ms())
         else:
             self._heard(rows)
-            proven = series.prove(rows, sent_ms, self._clock.now_ms())
+            proven = series.prove(rows, window, sent_ms, self._clock.now_ms())
         for closed in proven:
             self._append(key, series, closed)
         for text in series.contradictions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import InvalidTopicError
@@ -38,8 +38,12 @@ class Reconciler:
         listing: Listing,
         interval_s: float,
         on_applied: Callable[[], None],
+        on_lost: Callable[[], Awaitable[None]],
     ) -> None:
-        """Read `desired` every `interval_s` seconds or when nudged; call `on_applied` after each pass."""
+        """Read `desired` every `interval_s` seconds or when nudged.
+
+        `on_applied` is called after each pass, `on_lost` when the store turned out to have lost what it held.
+        """
         self._desired = desired
         self._exchange = exchange
         self._public = public
@@ -47,6 +51,9 @@ class Reconciler:
         self._listing = listing
         self._interval_s = interval_s
         self._on_applied = on_applied
+        self._on_lost = on_lost
+        self._wishes = Wishes(frozenset(), 0, paused=False)
+        self._owners: dict[str, list[str]] = {}
         self._nudged = asyncio.Event()
         self.revision = 0
         self.paused = False
@@ -63,7 +70,7 @@ class Reconciler:
         while True:
             self._nudged.clear()
             try:
-                self.apply(await self._desired.read())
+                await self.reconcile()
                 self.trouble = ""
             except Unreachable as trouble:
                 self._note(described(trouble))
@@ -72,6 +79,20 @@ class Reconciler:
                     await self._nudged.wait()
             except TimeoutError:
                 continue
+
+    async def reconcile(self) -> None:
+        """Read the wishes once and apply them; a store that lost them gets them back first."""
+        wishes = await self._desired.read()
+        if wishes.revision < self.revision:
+            # Revisions never go back: this is not the store that we know. What it lacks is a loss, not a wish.
+            log.error("the store has lost what it held: restoring %d owners' wishes", len(self._owners))
+            await self._desired.restore(self._owners, self._wishes.topics, paused=self._wishes.paused)
+            wishes = await self._desired.read()
+            await self._on_lost()
+        if wishes.revision != self._wishes.revision:
+            self._owners = await self._desired.by_owner()
+        self._wishes = wishes
+        self.apply(wishes)
 
     def apply(self, wishes: Wishes) -> None:
         """Tell the connections what to hold so that `wishes` come true."""

@@ -137,7 +137,8 @@ class Recovery:
         topics = self._topics
         orders, positions = self._exchange.order_topic in topics, self._exchange.position_topic in topics
         now = self._clock.now_ms()
-        known = await self._account.known(now - int(self._settings.private_lookback_s * 1000))
+        # A store that lost its floor gets back ours.
+        known = await self._account.known(self._floor or now - int(self._settings.private_lookback_s * 1000))
         self._floor = known.floor
         self._found = 0
         since = max(self._floor, known.synced_at - _OVERLAP_MS, now - _REACH_MS)

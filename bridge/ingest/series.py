@@ -106,8 +106,9 @@ class Series:
         self._since = now_ms
         self._anchor: int | None = None
         self._shown: dict[int, Kline] = {}
+        self._shown_until = 0
         self._blind = 0
-        self._told: int | None = None
+        self._disputed: int | None = None
         self._quiet_from = 0
         self._quiet_until = 0
         self._not_before = 0
@@ -116,13 +117,15 @@ class Series:
     def resume(self, tail: Kline | None) -> None:
         """Take note of the stream's last entry, or that there is none."""
         self.tail, self.known = tail, True
-        self._anchor = tail.open_time if tail and tail.source != Source.EMPTY else None
+        self._anchor = tail.open_time if tail and tail.source == Source.REST else None
+        self._blind = 0
         if tail:
             self._forget_shown(tail.open_time)
 
     def show(self, kline: Kline) -> None:
         """Take note of what the socket showed of a period that is not written yet."""
         self.mute_periods = 0
+        self._shown_until = max(self._shown_until, kline.open_time)
         if self.tail and kline.open_time <= self.tail.open_time:
             return
         before = self._shown.get(kline.open_time)
@@ -167,7 +170,7 @@ class Series:
             return Window(self.timeframe, first, last, How.JUMP, after)
         reach, following = (most - 1) * self._length, self._next_open()
         near = self._anchor is not None and following - self._anchor < reach
-        if not near and min(self._shown, default=last) < after + reach:
+        if not near and min(self._shown, default=after + reach) < after + reach:
             return Window(self.timeframe, after, min(last, after + reach), How.NEXT, after)
         for step, timeframe in enumerate(wider := _LADDER[_LADDER.index(self.timeframe) :]):
             reach = (most - 1) * timeframe.milliseconds
@@ -188,7 +191,7 @@ class Series:
             now_ms: when the reply came.
         """
         proven = []
-        if window.after == (self.tail.open_time if self.tail else None):
+        if self.known and window.after == (self.tail.open_time if self.tail else None):
             own = window.timeframe is self.timeframe
             proven = list(self._proven(rows, window, sent_ms, now_ms) if own else self._absent(rows, window, sent_ms))
         self._plan(now_ms, went_well=bool(proven))
@@ -226,28 +229,27 @@ class Series:
         return proven
 
     def _proven(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> Iterator[Closed]:
-        self._blind = 0 if rows else self._blind + 1
         if not rows:
+            self._blind += 1
             return
+        self._blind = 0
         by_open: dict[int, Kline] = {}
         for row in rows:
             if row.open_time not in by_open or not behind(row, by_open[row.open_time]):
                 by_open[row.open_time] = row
         newest = rows[-1].open_time
-        if window.how is not How.NEXT:
+        if self.tail is None or window.how is not How.NEXT:
             # The first row begins the stream, or what is kept of it: it needs no candle before it.
             first = by_open[rows[0].open_time]
             shown = self._shown.get(first.open_time)
             if first.open_time + self._length + ROW_AFTER_MS > sent_ms or (shown and behind(first, shown)):
                 return
-            yield self._write(_told(first), window.how)
-        elif self.tail is not None and (newest - self.tail.open_time) % self._length:
-            self._contradict(self.tail, rows[-1])
+            yield self._write(_named(first), window.how)
+        elif not self._agrees(self.tail, by_open.get(self.tail.open_time), newest):
             return
-        elif self.tail is not None and self.tail.open_time in by_open:
-            self._compare(by_open[self.tail.open_time])
         if self._anchor is not None and newest < self._anchor:
             return
+        self._learn([row.open_time for row in rows if Decimal(row.volume)])
         while (end := self._next_end()) + ROW_AFTER_MS <= sent_ms and self._next_open() < window.last:
             kline = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
             if kline is None:
@@ -268,6 +270,10 @@ class Series:
             if self._next_open() in self._shown or not self._certain(opens[-1], sent_ms):
                 break
             yield self._write(self._empty(self._next_open(), self._last_close()), How.NEXT)
+        self._learn(opens)
+
+    def _learn(self, opens: Sequence[int]) -> None:
+        """Take the last candle known to have traded before the end of the next period as the anchor."""
         past = bisect_left(opens, self._next_end())
         if past and (self._anchor is None or opens[past - 1] > self._anchor):
             self._anchor = opens[past - 1]
@@ -280,10 +286,11 @@ class Series:
                 return None
             # REST stays behind the socket: what it has counts, but not in silence.
             self.contradictions.append(both(shown, row))
-            return _told(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
+            return _named(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
         if row is not None:
-            self.mute_periods += shown is None and self._listened() and bool(Decimal(row.volume))
-            return _told(row)
+            unseen = shown is None and open_time > self._shown_until
+            self.mute_periods += unseen and self._listened() and bool(Decimal(row.volume))
+            return _named(row)
         if sent_ms >= end + EMPTY_AFTER_MS and self._certain(newest, sent_ms):
             return self._empty(open_time, self._last_close())
         return None
@@ -301,22 +308,22 @@ class Series:
             shown = self._shown.get(self._next_open())
             if shown is None or not self._listened():
                 return
+            self._anchor = shown.open_time
             yield self._write(msgspec.structs.replace(shown, source=Source.WS.value), How.NEXT)
 
-    def _compare(self, row: Kline) -> None:
-        if self.tail is not None and not same(row, self.tail):
-            self._contradict(self.tail, row)
-
-    def _contradict(self, written: Kline, row: Kline) -> None:
-        # What is written stays: Redis takes no older ids. But nobody shall have to find that out alone.
-        if self._told != written.open_time:
-            self._told = written.open_time
-            self.contradictions.append(both(written, row))
+    def _agrees(self, written: Kline, row: Kline | None, newest: int) -> bool:
+        """Compare a reply with what is written last, if it is there; tell whether its periods begin where ours do."""
+        shifted = (newest - written.open_time) % self._length
+        if self._disputed != written.open_time and (shifted or (row is not None and not same(row, written))):
+            # What is written stays: Redis takes no older ids. But nobody shall have to find that out alone.
+            self._disputed = written.open_time
+            self.contradictions.append(both(written, row) + (f", but one opens at {newest}" if shifted else ""))
+        return not shifted
 
     def _write(self, kline: Kline, how: How) -> Closed:
         closed = msgspec.structs.replace(kline, closed=1)
         self.tail = closed
-        if closed.source != Source.EMPTY:
+        if closed.source == Source.REST:
             self._anchor = closed.open_time
         self._forget_shown(closed.open_time)
         return Closed(closed, how)
@@ -370,6 +377,6 @@ class Series:
             del self._shown[open_time]
 
 
-def _told(row: Kline) -> Kline:
+def _named(row: Kline) -> Kline:
     """Return REST's row under the name of its source: one without volume says that nothing was traded."""
     return row if Decimal(row.volume) else msgspec.structs.replace(row, source=Source.EMPTY.value)

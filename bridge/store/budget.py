@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from redis.exceptions import NoScriptError
@@ -24,11 +25,11 @@ class Budget:
 
     async def reserve(self, gap_s: float) -> float:
         """Reserve the next turn, `gap_s` seconds after the one before; return the seconds until it comes."""
-        return await self._run(int(gap_s * 1000), 0) / 1000
+        return await self._run(math.ceil(gap_s * 1000), 0) / 1000
 
     async def ban(self, seconds: float) -> None:
         """Let nobody call for `seconds`."""
-        await self._run(0, int(seconds * 1000))
+        await self._run(0, math.ceil(seconds * 1000))
 
     async def _run(self, gap_ms: int, ban_ms: int) -> int:
         try:

@@ -6,7 +6,7 @@ there by hand belongs to nobody and goes with anybody's unsubscribe.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -76,6 +76,19 @@ class Desired:
         """Return each owner's topics, sorted."""
         owners = sorted(await self._owners())
         return {owner: sorted(await self._members(self._keys.wanted_by(owner))) for owner in owners}
+
+    async def restore(self, owners: Mapping[str, Iterable[str]], topics: Iterable[str], *, paused: bool) -> None:
+        """Put wishes back into a store that lost them; what was wished there meanwhile stays.
+
+        Raises:
+            StoreError: as `change` does.
+        """
+        for owner, wanted in owners.items():
+            await self.change(owner, add=wanted)
+        unowned = set(topics).difference(*owners.values())
+        if unowned:
+            await self._client.sadd(self._keys.desired, *sorted(unowned))
+        await self.pause(paused=paused)
 
     async def pause(self, *, paused: bool) -> int:
         """Let all ingesters serve nothing, or serve again; return the revision of the change."""

@@ -116,6 +116,7 @@ class Writer:
         self._idle.set()
         self._connection: AbstractConnection | None = None
         self.tally = Tally()
+        self.full = False
 
     @property
     def depth(self) -> int:
@@ -203,12 +204,13 @@ class Writer:
         return connection
 
     def _settle(self, batch: dict[Hashable, Append], replies: dict[Hashable, object]) -> str:
-        passing = ""
+        passing, self.full = "", False
         for slot, append in batch.items():
             reply = replies[slot]
             if isinstance(reply, ResponseError):
                 text = str(reply)
                 if isinstance(reply, _PASSING_KINDS) or text.startswith(_PASSING):
+                    self.full = self.full or isinstance(reply, OutOfMemoryError) or text.startswith("OOM")
                     passing = passing or client.described(reply)
                     continue
                 self.tally.refused += 1
