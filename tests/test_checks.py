@@ -10,9 +10,7 @@ from bridge.checks import checks
 from bridge.settings import Settings
 from bridge.simulator import Simulator
 from bridge.values import Secret
-from tests.ingest.rig import credentialless, market, quick
-
-NOWHERE = "127.0.0.1:1"
+from tests.ingest.rig import credentialless, market, nobody, quick
 
 
 async def tried(settings: Settings) -> tuple[bool, dict[str, str]]:
@@ -60,15 +58,16 @@ async def test_without_a_redis_url_it_says_what_up_does() -> None:
 
 
 async def test_everything_is_tried_although_nothing_answers() -> None:
-    good, said = await tried(
-        dataclasses.replace(
-            quick(market()),
-            redis_url=Secret(f"redis://:the-password@{NOWHERE}"),
-            bitmart_rest_uri=f"http://{NOWHERE}",
-            bitmart_public_ws_uri=f"ws://{NOWHERE}/api",
-            bitmart_private_ws_uri=f"ws://{NOWHERE}/user",
+    with nobody() as address:
+        good, said = await tried(
+            dataclasses.replace(
+                quick(market()),
+                redis_url=Secret(f"redis://:the-password@{address}"),
+                bitmart_rest_uri=f"http://{address}",
+                bitmart_public_ws_uri=f"ws://{address}/api",
+                bitmart_private_ws_uri=f"ws://{address}/user",
+            )
         )
-    )
     assert not good
     assert list(said) == ["Redis", "REST", "public socket", "login"]
     assert all(text.startswith("FAILED, ") for text in said.values())

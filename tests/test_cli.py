@@ -18,11 +18,12 @@ import redis
 
 from bridge import __version__, cli
 from bridge.store.keys import Keys
+from tests.ingest.rig import nobody
 
 COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check")
 KEYS = Keys()
 Run = Callable[..., tuple[int, str, str]]
-NOWHERE = "redis://127.0.0.1:1"
+NOWHERE = "redis://nobody"
 
 
 @pytest.fixture
@@ -130,7 +131,8 @@ def test_it_tells_its_version(home: dict[str, str]) -> None:
     ids=" ".join,
 )
 def test_what_cannot_be_done_is_said_and_exits_with_two(here: Run, words: tuple[str, ...], told: str) -> None:
-    code, out, err = here(*words)
+    with nobody() as address:
+        code, out, err = here(*(word.replace("//nobody", f"//{address}") for word in words))
     assert (code, out) == (2, "")
     assert told in err
     assert "Traceback" not in err
@@ -169,12 +171,13 @@ def test_check_shows_every_setting_and_no_secret(here: Run) -> None:
 
 
 def test_check_tries_things_and_exits_with_one_if_something_fails(here: Run) -> None:
-    code, out, _ = here(
-        "check",
-        REDIS_URL=NOWHERE,
-        BITMART_REST_URI="http://127.0.0.1:1",
-        BITMART_PUBLIC_WS_URI="ws://127.0.0.1:1/api",
-    )
+    with nobody() as address:
+        code, out, _ = here(
+            "check",
+            REDIS_URL=f"redis://{address}",
+            BITMART_REST_URI=f"http://{address}",
+            BITMART_PUBLIC_WS_URI=f"ws://{address}/api",
+        )
     assert code == 1
     for name in ("Redis", "REST", "public socket"):
         assert f"\n{name}: FAILED, " in out
@@ -265,7 +268,8 @@ def test_tail_says_what_it_cannot_print(home: dict[str, str], valkey_url: str) -
 def test_a_store_of_another_world_ends_an_ingester_with_two(home: dict[str, str], valkey_url: str) -> None:
     with redis.Redis.from_url(valkey_url) as writer:
         writer.hset(KEYS.meta, "environment", "live")
-    code, _, err = run(home, "ingest", REDIS_URL=valkey_url, BITMART_REST_URI="http://127.0.0.1:1")
+    with nobody() as address:
+        code, _, err = run(home, "ingest", REDIS_URL=valkey_url, BITMART_REST_URI=f"http://{address}")
     assert code == 2
     assert "error: the keys under 'bitmart' belong to environment 'live', not 'simulator'" in err
     assert "Traceback" not in err

@@ -16,6 +16,7 @@ from bridge.store.desired import Desired
 from bridge.store.keys import Keys
 from bridge.store.members import Members, State, TopicState
 from bridge.values import Secret
+from tests.ingest.rig import nobody
 
 KEYS = Keys()
 BTC, ETH, XRP = (f"futures/klineBin1m:{name}USDT" for name in ("BTC", "ETH", "XRP"))
@@ -105,5 +106,5 @@ async def test_another_prefix_has_a_state_of_its_own(store: Redis, valkey_url: s
 
 
 async def test_a_redis_that_cannot_be_reached_is_told_in_words() -> None:
-    with pytest.raises(StoreError, match=r"Redis: .*connect"):
-        await report(Settings(redis_url=Secret("redis://127.0.0.1:1")), as_json=False)
+    with nobody() as address, pytest.raises(StoreError, match=r"Redis: .*connect"):
+        await report(Settings(redis_url=Secret(f"redis://{address}")), as_json=False)

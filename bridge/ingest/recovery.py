@@ -70,7 +70,7 @@ class Recovery:
         self._topics: frozenset[str] = frozenset()
         self._reason = ""
         self._asked = asyncio.Event()
-        self._frames = 0
+        self._told: set[str] = set()
         self._floor = 0
         self._unanswered = 0
         self._found = 0
@@ -96,7 +96,7 @@ class Recovery:
         elif isinstance(record, Fill):
             self._shortfall.fill(record)
         elif isinstance(record, Position):
-            self._frames += 1
+            self._told.add(_member(record))
 
     async def run(self) -> None:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
@@ -198,20 +198,19 @@ class Recovery:
         return list(found.values())
 
     async def _sync_positions(self, known: Known) -> None:
-        """Fold positions in if two reads agree and no frame came meanwhile; a frame is newer than any read."""
-        for _ in range(5):
-            frames = self._frames
-            first, second = await self._positions(known), await self._positions(known)
-            if frames == self._frames and _held(first) == _held(second):
-                for position in second:
-                    self._fold(position)
-                return
-        # The socket speaks all the time, so nothing of it is missed.
+        """Fold in those positions of which two reads agree and no frame came meanwhile; a frame is newer than a read."""
+        self._told.clear()
+        first, second = await self._positions(known), await self._positions(known)
+        agreed = {(_member(position), position.size) for position in first}
+        for position in second:
+            member = _member(position)
+            if (member, position.size) in agreed and member not in self._told:
+                self._fold(position)
 
     async def _positions(self, known: Known) -> list[Position]:
         listed = await self._rest.ask(self._exchange.positions_call())
         # That one is not listed is no proof: only the answer for its own symbol says that a position is flat.
-        unlisted = known.positions - {f"{position.symbol}:{slot_of(position)}" for position in listed}
+        unlisted = known.positions - {_member(position) for position in listed}
         for symbol in sorted({member.rpartition(":")[0] for member in unlisted}):
             slots = await self._rest.ask(self._exchange.positions_call(symbol))
             listed += slots
@@ -284,5 +283,5 @@ class Recovery:
                 raise StoreError("Redis does not take what was read of the account") from None
 
 
-def _held(positions: Sequence[Position]) -> set[tuple[str, str, str]]:
-    return {(position.symbol, position.side, position.size) for position in positions}
+def _member(position: Position) -> str:
+    return f"{position.symbol}:{slot_of(position)}"

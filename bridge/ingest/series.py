@@ -3,6 +3,7 @@
 All times are exchange time in UTC milliseconds. Periods are proven strictly in order, each by one of these:
 
 * a REST row, if the request left at least 3 s after the period's end and the row isn't behind what the socket showed;
+  one without volume is no more than an absence;
 * the absence of a row (`empty`), if the request left at least 10 s after the end, the reply holds an anchor (the last
   traded candle or a later one), the socket showed no trade, and either a later row is there, or the socket was listened
   to for the whole period, or a minute has passed; where the last trade is too far back for one reply, longer candles
@@ -242,14 +243,15 @@ class Series:
             # The first row begins the stream, or what is kept of it: it needs no candle before it.
             first = by_open[rows[0].open_time]
             shown = self._shown.get(first.open_time)
-            if first.open_time + self._length + ROW_AFTER_MS > sent_ms or (shown and behind(first, shown)):
+            late_ms = sent_ms - first.open_time - self._length
+            if late_ms < (ROW_AFTER_MS if _traded(first) else EMPTY_AFTER_MS) or (shown and behind(first, shown)):
                 return
             yield self._write(_named(first), window.how)
         elif not self._agrees(self.tail, by_open.get(self.tail.open_time), newest):
             return
         if self._anchor is not None and newest < self._anchor:
             return
-        self._learn([row.open_time for row in rows if Decimal(row.volume)])
+        self._learn([row.open_time for row in rows if _traded(row)])
         while (end := self._next_end()) + ROW_AFTER_MS <= sent_ms and self._next_open() < window.last:
             kline = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
             if kline is None:
@@ -258,7 +260,7 @@ class Series:
 
     def _absent(self, rows: Sequence[Kline], window: Window, sent_ms: int) -> Iterator[Closed]:
         """Yield the empty candles that lie in no trading candle of those longer ones; learn where the last trade is."""
-        opens = [row.open_time for row in rows if Decimal(row.volume)]
+        opens = [row.open_time for row in rows if _traded(row)]
         length = window.timeframe.milliseconds
         if not opens or (self._anchor is not None and opens[-1] + length <= self._anchor):
             self._blind += 1
@@ -287,12 +289,12 @@ class Series:
             # REST stays behind the socket: what it has counts, but not in silence.
             self.contradictions.append(both(shown, row))
             return _named(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
-        if row is not None:
+        if row is not None and _traded(row):
             unseen = shown is None and open_time > self._shown_until
-            self.mute_periods += unseen and self._listened() and bool(Decimal(row.volume))
-            return _named(row)
-        if sent_ms >= end + EMPTY_AFTER_MS and self._certain(newest, sent_ms):
-            return self._empty(open_time, self._last_close())
+            self.mute_periods += unseen and self._listened()
+            return row
+        if sent_ms >= end + EMPTY_AFTER_MS and (row is not None or self._certain(newest, sent_ms)):
+            return _named(row) if row else self._empty(open_time, self._last_close())
         return None
 
     def _certain(self, newest: int, sent_ms: int) -> bool:
@@ -377,6 +379,10 @@ class Series:
             del self._shown[open_time]
 
 
+def _traded(row: Kline) -> bool:
+    return bool(Decimal(row.volume))
+
+
 def _named(row: Kline) -> Kline:
     """Return REST's row under the name of its source: one without volume says that nothing was traded."""
-    return row if Decimal(row.volume) else msgspec.structs.replace(row, source=Source.EMPTY.value)
+    return row if _traded(row) else msgspec.structs.replace(row, source=Source.EMPTY.value)

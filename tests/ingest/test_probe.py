@@ -6,7 +6,7 @@ import pytest
 
 from bridge.errors import ProtocolError, RestError
 from bridge.ingest import probe
-from tests.ingest.rig import exchange_of, market, quick
+from tests.ingest.rig import exchange_of, market, nobody, quick
 
 
 async def test_the_public_socket_answers_a_ping() -> None:
@@ -67,6 +67,6 @@ async def test_other_frames_do_not_pass_for_the_answer() -> None:
 
 
 async def test_an_exchange_that_is_away_says_so() -> None:
-    settings = quick(market(), bitmart_public_ws_uri="ws://127.0.0.1:1/api")
-    with pytest.raises(ProtocolError, match="Connect call failed"):
+    with nobody() as address, pytest.raises(ProtocolError, match="Connect call failed"):
+        settings = quick(market(), bitmart_public_ws_uri=f"ws://{address}/api")
         await probe.public(settings, exchange_of(settings))
