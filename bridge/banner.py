@@ -27,6 +27,8 @@ def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str)
         f"             bitmart-bridge tail --redis-url {where}",
         "  Stop       Ctrl-C; a second one forces",
     ]
+    if exchange.environment == "simulator":
+        lines.append("  Note       the exchange is simulated, and its time may run faster than ours")
     if exchange.environment == "live":
         lines.append(
             "  Note       BitMart has announced that trading ended on 2026-08-26 and that it closes on 2027-01-31:"

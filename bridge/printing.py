@@ -82,14 +82,17 @@ def as_text(stream: str, _entry_id: str, fields: Mapping[str, str]) -> str:
 def _kline(entry: Mapping[str, str]) -> str:
     state = "CLOSED" if entry["closed"] == "1" else "live  "
     return (
-        f"{entry['symbol']:<10} {entry['timeframe']:>3}  {_minute(entry['open_time'])}  {state}"
+        f"{entry['symbol']:<10} {entry['timeframe']:>3}  {_minute(entry['open_time'])}  {state} {entry['source']:<5}"
         f"  o {entry['open']}  h {entry['high']}  l {entry['low']}  c {entry['close']}  v {entry['volume']}"
     )
 
 
 def _order(entry: Mapping[str, str]) -> str:
+    goal = f" {entry['position_side']}" if entry["position_side"] else ""
+    reducing = " reduce-only" if entry["reduce_only"] == "1" else ""
     return (
-        f"{entry['symbol']:<10} {entry['side']} {entry['size']} {entry['order_type']} at {entry['price']}"
+        f"{entry['symbol']:<10} {entry['side']}{goal}{reducing} {entry['size']} {entry['order_type']}"
+        f" at {entry['price']}"
         f"  {entry['status']} (filled {entry['filled_size']})  order {entry['order_id']}"
     )
 
@@ -106,6 +109,10 @@ def _position(entry: Mapping[str, str]) -> str:
     return f"{entry['symbol']:<10} {entry['side']} {size}"
 
 
+def _resync(entry: Mapping[str, str]) -> str:
+    return f"complete again ({entry['reason']})"
+
+
 def _event(entry: Mapping[str, str]) -> str:
     return f"{entry['event']}  {entry['subject']}  {entry['text']}"
 
@@ -114,7 +121,14 @@ def _other(entry: Mapping[str, str]) -> str:
     return "  ".join(f"{name}={value}" for name, value in entry.items() if name not in ("type", "v"))
 
 
-_TOLD: Final = {"kline": _kline, "order": _order, "fill": _fill, "position": _position, "event": _event}
+_TOLD: Final = {
+    "kline": _kline,
+    "order": _order,
+    "fill": _fill,
+    "position": _position,
+    "resync": _resync,
+    "event": _event,
+}
 
 
 def _clock(milliseconds: str) -> str:

@@ -154,7 +154,10 @@ class RefusedError(Exception):
 
 def json(reply: Reply, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer as a response."""
-    return Response(_encode(reply.answer), reply.status, {**_HEADERS, **(headers or {})}, media_type="application/json")
+    # A line's end, so that a shell's prompt does not stick to the answer of a `curl -s`.
+    return Response(
+        _encode(reply.answer) + b"\n", reply.status, {**_HEADERS, **(headers or {})}, media_type="application/json"
+    )
 
 
 def refusal(refused: RefusedError) -> Response:

@@ -198,7 +198,7 @@ class Recovery:
         return list(found.values())
 
     async def _sync_positions(self, known: Known) -> None:
-        """Fold in those positions of which two reads agree and no frame came meanwhile; a frame is newer than a read."""
+        """Fold in the positions that two reads agree on and no frame came for: a frame is newer than a read."""
         self._told.clear()
         first, second = await self._positions(known), await self._positions(known)
         agreed = {(_member(position), position.size) for position in first}
