@@ -195,7 +195,7 @@ def main() -> None:
 def _where(redis_url: str | None) -> Settings:
     from bridge import app
 
-    return app.found(settings.load({**os.environ, "REDIS_URL": redis_url} if redis_url else None))
+    return app.found(settings.load(redis_url=redis_url))
 
 
 def _serve(chosen: Settings, part: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:

@@ -80,9 +80,11 @@ def as_text(stream: str, _entry_id: str, fields: Mapping[str, str]) -> str:
 
 
 def _kline(entry: Mapping[str, str]) -> str:
-    state = "CLOSED" if entry["closed"] == "1" else "live  "
+    state = "live  "
+    if entry["closed"] == "1":
+        state = "CLOSED" if entry["source"] == "ws" else "PROVEN"
     return (
-        f"{entry['symbol']:<10} {entry['timeframe']:>3}  {_minute(entry['open_time'])}  {state} {entry['source']:<5}"
+        f"{entry['symbol']:<10} {entry['timeframe']:>3}  {_minute(entry['open_time'])}  {state}"
         f"  o {entry['open']}  h {entry['high']}  l {entry['low']}  c {entry['close']}  v {entry['volume']}"
     )
 
@@ -110,7 +112,7 @@ def _position(entry: Mapping[str, str]) -> str:
 
 
 def _resync(entry: Mapping[str, str]) -> str:
-    return f"complete again ({entry['reason']})"
+    return f"complete again ({entry.get('reason', '')})"
 
 
 def _event(entry: Mapping[str, str]) -> str:

@@ -124,18 +124,23 @@ class Settings:
         return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "bitmart-bridge"
 
 
-def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+def load(
+    environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env"), redis_url: str | None = None
+) -> Settings:
     """Read all settings; a variable of the environment wins over the same in the `.env` file.
 
     Args:
         environ: the environment; by default the process's own.
         dotenv: the file to read besides; `None` reads none, and a missing file is no error.
+        redis_url: stands in for `REDIS_URL`, as given on a command line.
 
     Raises:
         SettingsError: at least one setting is wrong; all of them are named.
     """
     given = _read_file(dotenv) if dotenv else {}
     given |= {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
+    if redis_url:
+        given["REDIS_URL"] = redis_url
     problems: list[str] = []
     values = {}
     for row in fields(Settings):

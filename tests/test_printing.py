@@ -36,6 +36,8 @@ ORDER = {
     "symbol": "BTCUSDT",
     "order_id": "77",
     "side": "buy",
+    "position_side": "short",
+    "reduce_only": "1",
     "size": "10",
     "order_type": "limit",
     "price": "1.5",
@@ -74,12 +76,12 @@ EVENT = {"type": "event", "event": "lost", "subject": "public", "text": "cut off
             KLINE | {"closed": "1"},
             "kline     BTCUSDT     1m  2026-09-23 10:20  CLOSED  o 1.0  h 1.2  l 0.9  c 1.1  v 55",
         ),
-        (ORDER, "order     BTCUSDT    buy 10 limit at 1.5  open (filled 4)  order 77"),
+        (ORDER, "order     BTCUSDT    buy short reduce-only 10 limit at 1.5  open (filled 4)  order 77"),
         (FILL, "fill      BTCUSDT    sell 4 at 1.5  fee 0.1 USDT  order 77  trade 9"),
         (POSITION, "position  BTCUSDT    long 4 at 1.5"),
         (POSITION | {"size": "0"}, "position  BTCUSDT    long flat"),
         (EVENT, "event     lost  public  cut off"),
-        ({"type": "resync", "v": "1", "symbol": "", "received_at": AT}, f"resync    symbol=  received_at={AT}"),
+        ({"type": "resync", "v": "1", "reason": "login", "received_at": AT}, "resync    complete again (login)"),
     ],
 )
 def test_an_entry_is_a_line_that_begins_with_when_it_was_received(entry: dict[str, str], line: str) -> None:

@@ -595,3 +595,17 @@ async def test_every_ingester_has_a_name_of_its_own(valkey_url: str) -> None:
         names = {Ingester(settings, exchange_of(settings)).name for _ in range(3)}
         assert len(names) == 3
         assert all(name.startswith(f"{socket.gethostname()}-{os.getpid()}-") for name in names)
+
+
+async def test_a_redis_that_comes_back_empty_is_given_its_wishes_back_and_entries_go_on(
+    forgetful: EmbeddedServer,
+) -> None:
+    async with market() as simulator, bridging(simulator, forgetful.url, BTC) as bridge:
+        await bridge.until_entries()
+        await forgetful.stop()
+        await forgetful.start()
+        await bridge.until_entries(3)
+        await bridge.until_active(BTC)
+        assert await bridge.desired.by_owner() == {"shared": [BTC]}
+        assert any(event == "store_lost" for event, _ in await bridge.events())
+        assert simulator.stats.sockets_opened == 1

@@ -51,6 +51,7 @@ class Parts:
     private: Connection
     listing: Listing
     passes: list[int]
+    losses: list[int]
 
 
 @asynccontextmanager
@@ -63,6 +64,11 @@ async def reconciling(store: Redis, *, interval_s: float = NEVER_S, account: boo
     public, private = (connect(simulator, settings, Notebook(), private=private) for private in (False, True))
     listing = Listing(rest, exchange, clock, refresh_s=NEVER_S, on_change=lambda: None)
     passes: list[int] = []
+    losses: list[int] = []
+
+    async def lost() -> None:
+        losses.append(reconciler.revision)
+
     reconciler = Reconciler(
         desired=Desired(store, KEYS),
         exchange=exchange,
@@ -71,8 +77,9 @@ async def reconciling(store: Redis, *, interval_s: float = NEVER_S, account: boo
         listing=listing,
         interval_s=interval_s,
         on_applied=lambda: passes.append(reconciler.revision),
+        on_lost=lost,
     )
-    yield Parts(reconciler, public, private, listing, passes)
+    yield Parts(reconciler, public, private, listing, passes, losses)
     await rest.aclose()
 
 
@@ -207,3 +214,50 @@ async def test_while_redis_is_away_the_last_wishes_stay_in_force(
     told = [record.getMessage() for record in caplog.records if "stay in force" in record.getMessage()]
     assert told
     assert len(told) == len(set(told)), "each trouble is told once"
+
+
+async def test_a_store_that_comes_back_empty_is_given_its_wishes_back(forgetful: EmbeddedServer) -> None:
+    store = client.commands(Secret(forgetful.url))
+    desired = Desired(store, KEYS)
+    async with reconciling(store, interval_s=0.02) as parts:
+        await desired.change("one", add=[BTC, ORDERS])
+        await desired.change("two", add=[BTC, ETH])
+        async with running(parts.reconciler.run()):
+            await wait_until(lambda: parts.reconciler.revision == 2, "the wishes are seen")
+            told: list[frozenset[str]] = []
+            parts.public.want = told.append  # type: ignore[method-assign, assignment]
+            await forgetful.stop()
+            await forgetful.start()
+            await wait_until(lambda: bool(parts.losses), "the loss is seen")
+            await wait_until(lambda: bool(told), "the wishes are applied again")
+            assert set(told) == {frozenset({BTC, ETH})}, "at no time was anything else wanted"
+            assert parts.losses == [2]
+            assert await desired.by_owner() == {"one": sorted([BTC, ORDERS]), "two": sorted([BTC, ETH])}
+            assert (await desired.read()).topics == {BTC, ETH, ORDERS}
+    await store.aclose()
+
+
+async def test_a_store_that_comes_back_empty_is_paused_again_if_it_was(forgetful: EmbeddedServer) -> None:
+    store = client.commands(Secret(forgetful.url))
+    desired = Desired(store, KEYS)
+    async with reconciling(store) as parts:
+        await desired.change("one", add=[BTC])
+        await desired.pause(paused=True)
+        await parts.reconciler.reconcile()
+        await store.flushall()
+        await parts.reconciler.reconcile()
+        wishes = await desired.read()
+        assert wishes.topics == {BTC}
+        assert wishes.paused
+        assert parts.public.wanted == frozenset()
+    await store.aclose()
+
+
+async def test_a_set_that_was_emptied_on_purpose_stays_empty(store: Redis) -> None:
+    desired = Desired(store, KEYS)
+    async with reconciling(store) as parts:
+        await desired.change("one", add=[BTC])
+        await parts.reconciler.reconcile()
+        await desired.change("one", remove=[BTC])
+        await parts.reconciler.reconcile()
+        assert (parts.public.wanted, parts.losses) == (frozenset(), [])

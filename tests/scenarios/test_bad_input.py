@@ -23,6 +23,8 @@ import httpx2
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from tests.scenarios.stage import ROOT, Program
 from tests.support import wait_until
@@ -260,7 +262,9 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
             async with (
                 httpx2.AsyncClient(base_url=found(r"Control +(\S+)", bridge.text), timeout=20) as api,
                 httpx2.AsyncClient(base_url=environment["BITMART_REST_URI"], timeout=20) as simulator,
-                Redis.from_url(found(r"Redis +(redis\S+)", bridge.text), decode_responses=True) as redis,
+                Redis.from_url(
+                    found(r"Redis +(redis\S+)", bridge.text), decode_responses=True, retry=Retry(NoBackoff(), 1)
+                ) as redis,
             ):
                 wishes = {"klines": [{"symbols": ["BTCUSDT", "ETHUSDT"], "tfs": "1m"}], "orders": True}
                 answer = await api.put("/subscriptions?wait=active&timeout=20", json=wishes)
@@ -512,19 +516,20 @@ async def test_another_accounts_store_is_left_alone(stage: Stage) -> None:
 # Signals, and the demonstration.
 
 
-async def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
-    """With Redis away there is something to drain, and the second signal comes long before that is given up."""
-    ingester = Program("ingester", tmp_path, {"REDIS_URL": f"redis://{NOWHERE}"}, "ingest")
-    ingester.start()
+async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
+    """An exchange that is frozen holds up the draining for long enough."""
+    second = Program("second", stage.folder, {**stage.environment, "PING_INTERVAL_S": "60"}, "ingest")
+    second.start()
     try:
-        await ingester.says("waiting for Redis")
-        ingester.process.send_signal(signal.SIGTERM)
-        await ingester.says("draining")
-        ingester.process.send_signal(signal.SIGTERM)
-        assert await ingester.ended(timeout_s=5) == 128 + signal.SIGTERM
-        assert "forced" in ingester.text
+        await second.says("public connection open")
+        async with stage.fault(freeze=1):
+            second.process.send_signal(signal.SIGTERM)
+            await second.says("draining")
+            second.process.send_signal(signal.SIGTERM)
+            assert await second.ended(timeout_s=2) == 128 + signal.SIGTERM
+        assert "forced" in second.text
     finally:
-        ingester.kill()
+        second.kill()
 
 
 async def test_the_demonstration_heeds_no_real_store_and_no_credentials(tmp_path: Path) -> None:
