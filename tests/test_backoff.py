@@ -14,7 +14,7 @@ from bridge.backoff import Backoff
     [
         (5, 60, [5, 10, 20, 40, 60, 60]),
         (1, 1, [1, 1, 1]),
-        (90, 60, [60, 60]),  # never above the cap, not even the first
+        (90, 60, [90, 90]),  # a first step that was asked for is not cut short
     ],
 )
 def test_the_ceiling_doubles_up_to_the_cap(first_s: float, cap_s: float, ceilings: list[float]) -> None:

@@ -46,6 +46,8 @@ RANGES = {
     "CLOSE_GRACE_S": (0, 60),
     "CONTRACTS_REFRESH_S": (0.1, 86_400),
     "PROOF_TIMEOUT_S": (5, 3600),
+    "PRIVATE_SYNC_S": (1, 86_400),
+    "PRIVATE_LOOKBACK_S": (0, 89 * 86_400),
     "SEED_CANDLES": (1, 498),
     "REST_CALLS_PER_2S": (1, 1_000),
     "RECONCILE_INTERVAL_S": (0.05, 300),
@@ -64,8 +66,6 @@ RANGES = {
 }
 # What keeps the other end of a range from contradicting another setting.
 COMPANIONS = {
-    "RECONNECT_DELAY_S": {"RECONNECT_MAX_S": "3600"},
-    "RECONNECT_MAX_S": {"RECONNECT_DELAY_S": "0.01"},
     "HEARTBEAT_INTERVAL_S": {"MEMBER_LIFETIME_S": "300"},
     "MEMBER_LIFETIME_S": {"HEARTBEAT_INTERVAL_S": "0.05"},
 }
@@ -186,8 +186,6 @@ def test_credentials_come_all_three_or_none(missing: str) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"RECONNECT_DELAY_S": "61"}, "RECONNECT_MAX_S: expected at least RECONNECT_DELAY_S"),
-        ({"RECONNECT_MAX_S": "4.9"}, "RECONNECT_MAX_S: expected at least RECONNECT_DELAY_S"),
         ({"HEARTBEAT_INTERVAL_S": "2.6"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
         ({"MEMBER_LIFETIME_S": "1.9"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
         ({"CTRL_ADDR": ":65536"}, "CTRL_ADDR: expected a port of at most 65535"),

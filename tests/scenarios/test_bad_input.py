@@ -89,10 +89,6 @@ COMMANDS: Final = {
         },
     ),
     "nan is no number of seconds": Command("check --offline", 2, ("PONG_TIMEOUT_S",), {"PONG_TIMEOUT_S": "nan"}),
-    "a prefix must not be a hash tag": Command("check --offline", 2, ("BRIDGE_PREFIX",), {"BRIDGE_PREFIX": "{x}"}),
-    "settings that contradict each other": Command(
-        "check --offline", 2, ("MEMBER_LIFETIME_S: expected at least twice",), {"MEMBER_LIFETIME_S": "1"}
-    ),
     "an empty value counts as unset": Command("check --offline", 0, ("SUBSCRIBE_BATCH=20",), {"SUBSCRIBE_BATCH": ""}),
     "credentials are masked": Command(
         "check --offline",
@@ -101,10 +97,6 @@ COMMANDS: Final = {
         dict(zip(("BITMART_API_KEY", "BITMART_API_SECRET", "BITMART_API_MEMO"), SECRETS, strict=False)),
     ),
     "a file .env that is no text": Command("check --offline", 2, (".env: expected a readable text",), dotenv=b"\xff\0"),
-    "a wrong value in .env": Command("up", 2, ("CAP_KLINES: expected",), dotenv=b"CAP_KLINES=many\n"),
-    "the environment wins over .env": Command(
-        "check --offline", 0, ("CAP_KLINES=99",), {"CAP_KLINES": "99"}, b"CAP_KLINES=many\n"
-    ),
     "a data directory that is a file": Command(
         "up", 2, ("cannot hold the embedded server's data",), {"DATA_DIR": str(ROOT / "LICENSE")}
     ),
@@ -132,8 +124,6 @@ COMMANDS: Final = {
         },
     ),
     "an unknown command": Command("ingets", 2, ("No such command",)),
-    "an unknown option": Command("up --demonstration", 2, ("No such option",)),
-    "an unknown kind of entry": Command("tail candles", 2, ("candles",)),
     "an unknown timeframe": Command(
         f"tail --timeframe 3m --redis-url redis://{NOWHERE}", 2, ("expected one of 1m 5m 15m 30m 1h 2h 4h 1d 1w",)
     ),
