@@ -186,7 +186,7 @@ async def _explain(ingester: Ingester) -> None:
     said = ""
     while True:
         await asyncio.sleep(_EXPLAIN_S)
-        waiting = ingester.waiting_for()
+        waiting = ingester.vitals.waiting_for()
         if waiting and waiting != said:
             log.info("waiting: %s", waiting)
         said = waiting

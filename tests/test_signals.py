@@ -11,7 +11,6 @@ import sys
 import pytest
 
 from bridge.signals import stopping
-from tests.support import wait_until
 
 # Is asked to stop, says so, and takes its time.
 SLOW = """
@@ -60,10 +59,3 @@ def test_the_second_signal_ends_the_process_at_once(first: signal.Signals, secon
         process.send_signal(second)
         _, told = process.communicate(timeout=20)
     assert (process.returncode, told) == (128 + second, "forced\n")
-
-
-async def test_work_goes_on_after_the_first_signal() -> None:
-    with stopping() as stop:
-        os.kill(os.getpid(), signal.SIGTERM)
-        await wait_until(stop.is_set, "we were asked to stop")
-        await asyncio.sleep(0)

@@ -35,7 +35,6 @@ from bridge.exchanges.base import (
     Session,
 )
 from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
-from bridge.ingest.subscriptions import Phase as HeldPhase
 from bridge.ingest.subscriptions import Subscriptions
 from bridge.log import Sampled
 from bridge.records import EventName, Record
@@ -69,6 +68,9 @@ class Sink(Protocol):
 
     def happened(self, event: EventName, subject: str, text: str) -> None:
         """Take note of what happened to the connection or to a topic."""
+
+    def lost(self, *, private: bool) -> None:
+        """Take note that the socket is gone."""
 
     def activated(self, topic: str) -> None:
         """Take note that a topic is active from now on."""
@@ -126,11 +128,6 @@ class Connection:
         else:
             self._wanting.clear()
 
-    def holds(self, topic: str) -> bool:
-        """Tell whether the exchange has acknowledged a topic on this life of the socket."""
-        held = self.held.get(topic)
-        return held is not None and held.phase is HeldPhase.ACTIVE
-
     def replace(self) -> None:
         """End this life of the socket; the next one begins after a back-off."""
         self._replacing.set()
@@ -168,6 +165,7 @@ class Connection:
     def _end(self, phase: Phase, event: EventName, reason: str) -> None:
         (log.error if phase is Phase.REFUSED else log.warning)("%s connection %s: %s", self.name, event, reason)
         self.phase, self.trouble = phase, reason
+        self._sink.lost(private=self._private)
         self._sink.happened(event, self.name, reason)
 
     async def _open(self) -> None:

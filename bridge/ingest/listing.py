@@ -73,6 +73,11 @@ class Listing:
                 odd.warning("the list of contracts cannot be read: %s", trouble)
                 await asyncio.sleep(_RETRY_S)
                 continue
+            if not contracts:
+                # An exchange that lists nothing at all is in trouble, and no reason to give everything up.
+                self.trouble = "the list of contracts came empty"
+                await asyncio.sleep(_RETRY_S)
+                continue
             self.contracts = {contract.symbol: contract for contract in contracts}
             self.asked_ms = asked_ms
             self._learn(frozenset(contract.symbol for contract in contracts if contract.trading))

@@ -67,6 +67,8 @@ class Recovery:
         self._settings = settings
         self._write = write
         self._happened = happened
+        self._wanted: frozenset[str] = frozenset()
+        self._active: frozenset[str] = frozenset()
         self._topics: frozenset[str] = frozenset()
         self._reason = ""
         self._asked = asyncio.Event()
@@ -79,15 +81,29 @@ class Recovery:
         self._shortfall = Shortfall()
         self.syncs = 0
 
-    def need(self, reason: str, topics: frozenset[str]) -> None:
-        """Ask for a complete read of what `topics` carry, for a reason that the marker will tell."""
-        self._reason, self._topics = reason, topics
-        self._asked.set()
+    def follow(self, topics: frozenset[str]) -> None:
+        """Keep complete what these topics carry, from the moment on when all of them are active."""
+        if topics != self._wanted:
+            self._wanted = topics
+            self._active &= topics
+            self._begin()
 
-    def forget(self) -> None:
-        """Take back what was asked for: the socket is gone, and the next login will ask again."""
-        self._topics = frozenset()
+    def activated(self, topic: str) -> None:
+        """Take note that a topic is active."""
+        if topic in self._wanted:
+            self._active |= {topic}
+            self._begin()
+
+    def lost(self) -> None:
+        """Take note that the socket is gone: nothing is complete before the next login."""
+        self._active = self._topics = frozenset()
         self._asked.clear()
+
+    def need(self, reason: str) -> None:
+        """Ask for a complete read, for a reason that the marker will tell; without a login there is nothing to keep."""
+        if self._topics:
+            self._reason = reason
+            self._asked.set()
 
     def heard(self, record: Record) -> None:
         """Take note of what the socket told."""
@@ -97,6 +113,11 @@ class Recovery:
             self._shortfall.fill(record)
         elif isinstance(record, Position):
             self._told.add(_member(record))
+
+    def _begin(self) -> None:
+        if self._wanted and self._active == self._wanted:
+            self._topics = self._wanted
+            self.need("login")
 
     async def run(self) -> None:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""

@@ -162,23 +162,26 @@ class Series:
         The first is the anchor where it is known and near enough: a reply that lacks it proves no absence. Otherwise
         they reach back as far as they can, or longer ones are asked for that do reach it.
         """
+        wider = _LADDER[_LADDER.index(self.timeframe) :]
+        timeframe = wider[min(self._blind, len(wider) - 1)]
         if self.tail is None:
             last = self.timeframe.floor(now_ms)
-            return Window(self.timeframe, last - (min(self._seed, most) - 1) * self._length, last, How.START)
+            first = last - (min(self._seed, most) - 1) * timeframe.milliseconds
+            return Window(timeframe, first, last, How.START)
         after, last = self.tail.open_time, self._newest_over(now_ms) + self._length
         if last - self._length - after > self._cap * self._length:
-            first = last - (min(self._cap, most) - 1) * self._length
-            return Window(self.timeframe, first, last, How.JUMP, after)
+            first = last - (min(self._cap, most) - 1) * timeframe.milliseconds
+            return Window(timeframe, first, last, How.JUMP, after)
         reach, following = (most - 1) * self._length, self._next_open()
-        near = self._anchor is not None and following - self._anchor < reach
+        anchor = self._anchor
+        near = anchor is not None and following - anchor < reach
         if not near and min(self._shown, default=after + reach) < after + reach:
             return Window(self.timeframe, after, min(last, after + reach), How.NEXT, after)
-        for step, timeframe in enumerate(wider := _LADDER[_LADDER.index(self.timeframe) :]):
-            reach = (most - 1) * timeframe.milliseconds
-            if self._anchor is not None and following - self._anchor < reach:
-                return Window(timeframe, self._anchor, min(last, self._anchor + reach), How.NEXT, after)
-            if self._anchor is None and step == min(self._blind, len(wider) - 1):
-                break
+        for longer in wider:
+            reach = (most - 1) * longer.milliseconds
+            if anchor is not None and following - anchor < reach:
+                return Window(longer, anchor, min(last, anchor + reach), How.NEXT, after)
+        reach = (most - 1) * timeframe.milliseconds
         last = min(last, after + reach)
         return Window(timeframe, last - reach, last, How.NEXT, after)
 
@@ -220,8 +223,7 @@ class Series:
             phase = self.tail.open_time if self.tail else phase_ms
             if phase is None or not last_price.strip("0."):
                 return []
-            opened = told_ms - EMPTY_AFTER_MS - self._length
-            opened -= (opened - phase) % self._length
+            opened = self._over_at(told_ms - EMPTY_AFTER_MS, phase)
             if opened < self._quiet_from:
                 return []
             proven.append(self._write(self._empty(opened, last_price), How.JUMP if self.tail else How.START))
@@ -265,6 +267,13 @@ class Series:
         if not opens or (self._anchor is not None and opens[-1] + length <= self._anchor):
             self._blind += 1
             return
+        if window.how is not How.NEXT:
+            opened = self._over_at(sent_ms - SURE_AFTER_MS, self.tail.open_time if self.tail else 0)
+            shifting = self.tail is None and self._length >= Timeframe.D1.milliseconds
+            if opens[-1] + length > opened or min(self._shown, default=opened + 1) <= opened or shifting:
+                self._blind = 0
+                return
+            yield self._write(self._empty(opened, rows[-1].close), window.how)
         while (end := self._next_end()) + EMPTY_AFTER_MS <= sent_ms and self._next_open() < window.last:
             past = bisect_left(opens, end)
             if past and opens[past - 1] + length > self._next_open():
@@ -360,6 +369,11 @@ class Series:
     def _newest_over(self, now_ms: int) -> int:
         opened = self._next_open()
         return opened + max(0, (now_ms - ROW_AFTER_MS - opened) // self._length - 1) * self._length
+
+    def _over_at(self, time_ms: int, phase_ms: int) -> int:
+        """Return the open of the newest period that is over by then, such periods beginning where `phase_ms` says."""
+        opened = time_ms - self._length
+        return opened - (opened - phase_ms) % self._length
 
     def _ready_at(self) -> int:
         if self.tail is None:

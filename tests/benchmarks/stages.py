@@ -235,6 +235,9 @@ class _Nowhere:
     def happened(self, event: EventName, subject: str, text: str) -> None:
         """Take note of an event."""
 
+    def lost(self, *, private: bool) -> None:
+        """Take note of a loss."""
+
     def activated(self, topic: str) -> None:
         """Take note of a topic."""
 

@@ -36,7 +36,7 @@ class IngesterProgram:
         """Start it."""
         self.lives += 1
         with self.output.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.hurried", "ingest"],
                 cwd=self._folder,
                 env=self._environment,

@@ -80,6 +80,7 @@ class Notebook:
         self.times: list[float] = []
         self.stirs = 0
         self.activations: list[str] = []
+        self.losses: list[bool] = []
 
     def take(self, record: Record) -> None:
         """Take a record."""
@@ -89,6 +90,10 @@ class Notebook:
         """Take note of an event."""
         self.events.append((event, subject, text))
         self.times.append(time.monotonic())
+
+    def lost(self, *, private: bool) -> None:
+        """Note that a socket is gone."""
+        self.losses.append(private)
 
     def activated(self, topic: str) -> None:
         """Note a topic that became active."""

@@ -16,6 +16,7 @@ from bridge.errors import RestError
 from bridge.exchanges.base import Call, Credentials
 from bridge.exchanges.bitmart import codes
 from bridge.exchanges.bitmart.rest import data_of
+from bridge.exchanges.bitmart.wire import Stamp
 from bridge.records import (
     Fill,
     MarginMode,
@@ -65,7 +66,7 @@ class OrderRow(msgspec.Struct, gc=False):
     deal_avg_price: str = ""
     deal_size: str = ""
     create_time: int = 0
-    update_time: int = 0
+    update_time: Stamp = 0
     position_mode: str = ""
 
 
@@ -79,7 +80,7 @@ class TradeRow(msgspec.Struct, gc=False):
     price: str
     vol: str
     paid_fees: str = ""
-    create_time: int = 0
+    create_time: Stamp = 0
 
 
 class PositionRow(msgspec.Struct, gc=False):
@@ -133,9 +134,10 @@ def _call(path: str, per_2s: int, credentials: Credentials, read: Callable[[int,
 
 
 def _each(record: Callable[[T], R], shape: type[T], status: int, body: bytes) -> list[R]:
-    rows: list[T] = data_of(status, body, list[shape], quoted=True)  # type: ignore[valid-type]  # made for msgspec
+    # BitMart writes null for the empty sides of a book (wire), so no rows at all may look like that too.
+    rows: list[T] | None = data_of(status, body, list[shape] | None, quoted=True)  # type: ignore[valid-type, arg-type]  # made for msgspec
     try:
-        return [record(row) for row in rows]
+        return [record(row) for row in rows or ()]
     except ValueError as wrong:
         raise RestError(f"HTTP {status} with an unreadable row: {wrong}", status=status) from None
 

@@ -1,0 +1,265 @@
+"""Every fault of the chaos: what strikes, for how long, and what it must not strike together with.
+
+A fault is an asynchronous context: what is wrong within it is right again after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from redis.exceptions import RedisError
+
+from bridge.simulator.faults import FaultValue
+from tests.chaos.stage import Stage
+
+Strike = Callable[[Stage, Random], AbstractAsyncContextManager[None]]
+Draw = Callable[[Stage, Random], FaultValue]
+
+_FULL: Final = "1"
+_ROOMY: Final = "1gb"
+_SOME: Final = 12
+_RETRY_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of fault.
+
+    Attributes:
+        name: what it is called in the table.
+        strike: makes the context of one such fault.
+        longest_s: wall seconds it lasts at most; 0 strikes in an instant.
+        claims: what no other fault may claim meanwhile.
+        rest_away: whether REST gives nothing valid within it.
+        weight: how often it is drawn, compared with the others.
+    """
+
+    name: str
+    strike: Strike
+    longest_s: float
+    claims: frozenset[str]
+    rest_away: bool = False
+    weight: int = 2
+
+
+def _switch(name: str, draw: Draw, longest_s: float, *, rest_away: bool = False, weight: int = 2) -> Fault:
+    @asynccontextmanager
+    async def strike(stage: Stage, dice: Random) -> AsyncIterator[None]:
+        stage.exchange.faults.set(name, draw(stage, dice))
+        try:
+            yield
+        finally:
+            stage.exchange.faults.set(name, _OFF.get(name, False))
+
+    return Fault(name, strike, longest_s, frozenset({name}), rest_away, weight)
+
+
+_OFF: Final[dict[str, FaultValue]] = {
+    "mute_topics": (),
+    "refuse_topics": (),
+    "group_suffix": "",
+    "position_data": "",
+    "delay_frames": 0.0,
+    "withhold_last": 0.0,
+    "rest_slow_s": 0.0,
+    "rest_early": 0.0,
+    "rest_gateway": 0,
+    "duplicate_frames": 0,
+    "lose_frames": 0,
+    "malformed_frames": 0,
+    "cut_every_frames": 0,
+    "connection_limit": 0,
+}
+
+
+def _on(_stage: Stage, _dice: Random) -> FaultValue:
+    return True
+
+
+def _between(least: float, most: float) -> Draw:
+    return lambda _stage, dice: dice.uniform(least, most)
+
+
+def _whole(least: int, most: int) -> Draw:
+    return lambda _stage, dice: dice.randint(least, most)
+
+
+def _one_of(*choices: FaultValue) -> Draw:
+    return lambda _stage, dice: dice.choice(choices)
+
+
+def _topics(stage: Stage, dice: Random) -> FaultValue:
+    return tuple(dice.sample(stage.plan.topics(stage.symbols), _SOME))
+
+
+@asynccontextmanager
+async def _sockets_cut(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    stage.exchange.cut_sockets(dice.choice(("public", "private", "all")))
+    yield
+
+
+@asynccontextmanager
+async def _ingester_killed(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    program = dice.choice(stage.ingesters)
+    program.kill()
+    try:
+        yield
+    finally:
+        program.start()
+
+
+@asynccontextmanager
+async def _ingester_halted(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    program = dice.choice(stage.ingesters)
+    program.halt()
+    try:
+        yield
+    finally:
+        program.resume()
+
+
+@asynccontextmanager
+async def _store_killed(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+    stage.kill_store()
+    try:
+        yield
+    finally:
+        await stage.start_store()
+
+
+@asynccontextmanager
+async def _store_emptied(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+    await stage.store.stop()
+    stage.empty_store()
+    try:
+        yield
+    finally:
+        await stage.start_store()
+
+
+@asynccontextmanager
+async def _store_halted(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+    stage.halt_store(halted=True)
+    try:
+        yield
+    finally:
+        stage.halt_store(halted=False)
+
+
+@asynccontextmanager
+async def _store_full(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+    await stage.limit_store(_FULL)
+    try:
+        yield
+    finally:
+        await stage.limit_store(_ROOMY)
+
+
+@asynccontextmanager
+async def _clients_cut(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+    """Cut every connection to the store at once: what was under way has an unknown outcome."""
+    async with stage.redis() as redis:
+        with suppress(RedisError, OSError):
+            await redis.client_kill_filter(_type="normal", skipme=True)
+    yield
+
+
+@asynccontextmanager
+async def _exchange_down(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    await stage.exchange.stop(abrupt=dice.random() < 0.5)
+    try:
+        yield
+    finally:
+        while not stage.exchange.running:
+            with suppress(OSError):
+                await stage.exchange.start()
+            await asyncio.sleep(_RETRY_S)
+
+
+@asynccontextmanager
+async def _wishes_withdrawn(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    some = dice.sample(stage.plan.topics(stage.symbols), _SOME)
+    await stage.wish(add=[], remove=some)
+    try:
+        yield
+    finally:
+        await stage.wish(add=some, remove=[])
+
+
+_STORE: Final = frozenset({"store"})
+_INGESTER: Final = frozenset({"ingester"})
+
+STORE_EMPTIED: Final = Fault("store_emptied", _store_emptied, 1.0, _STORE)
+
+# These strike in every run.
+ALWAYS: Final = (
+    Fault("sockets_cut", _sockets_cut, 0.0, frozenset(), weight=6),
+    Fault("ingester_killed", _ingester_killed, 2.0, _INGESTER, weight=3),
+    Fault("ingester_halted", _ingester_halted, 3.0, _INGESTER, weight=3),
+    Fault("store_killed", _store_killed, 1.5, _STORE, weight=3),
+    Fault("store_full", _store_full, 2.0, _STORE),
+    Fault("exchange_down", _exchange_down, 3.0, frozenset({"exchange"}), rest_away=True),
+)
+
+LONG_SILENCE: Final = _switch("rest_500", _on, 8.0, rest_away=True)
+
+# These are drawn.
+OTHERS: Final = (
+    Fault("store_halted", _store_halted, 3.0, _STORE),
+    Fault("clients_cut", _clients_cut, 0.0, _STORE, weight=3),
+    Fault("wishes_withdrawn", _wishes_withdrawn, 3.0, frozenset({"wishes"})),
+    _switch("delay_frames", _between(0.05, 0.6), 3),
+    _switch("duplicate_frames", _whole(1, 5), 4),
+    _switch("lose_frames", _whole(3, 20), 2),
+    _switch("malformed_frames", _whole(2, 10), 3),
+    _switch("cut_every_frames", _whole(200, 900), 2),
+    _switch("deflate", _on, 3),
+    _switch("group_suffix", _one_of("@100ms"), 3),
+    _switch("flat_klines", _on, 3),
+    _switch("ts_plus_1s", _on, 3),
+    _switch("newline", _on, 3, weight=1),
+    _switch("two_items", _on, 3),
+    _switch("late_updates", _on, 5),
+    _switch("withhold_last", _between(5, 40), 6, weight=3),
+    _switch("kline_snapshot", _on, 5),
+    _switch("private_snapshot", _on, 5),
+    _switch("stall", _on, 2.5, weight=3),
+    _switch("freeze", _on, 2.5),
+    _switch("mute_topics", _topics, 5, weight=3),
+    _switch("refuse_topics", _topics, 3),
+    _switch("no_pong", _on, 3),
+    _switch("pong_plain", _on, 3, weight=1),
+    _switch("pong_text", _on, 3, weight=1),
+    _switch("ack_silent", _on, 3, weight=3),
+    _switch("ack_own_request", _on, 3, weight=1),
+    _switch("http_403_on_connect", _on, 2),
+    _switch("connection_limit", _whole(1, 3), 2),
+    _switch("refuse_login", _on, 3, weight=3),
+    _switch("login_silent", _on, 2),
+    _switch("auth_unavailable", _on, 2),
+    _switch("approval_first", _on, 5),
+    _switch("position_first", _on, 5),
+    _switch("position_full", _on, 5),
+    _switch("position_data", _one_of("null", "empty"), 2),
+    _switch("rest_429", _on, 2, rest_away=True),
+    _switch("rest_418", _on, 0.5, rest_away=True, weight=1),
+    _switch("rest_403", _on, 2, rest_away=True),
+    _switch("rest_500", _on, 3, rest_away=True),
+    _switch("rest_gateway", _one_of(30000, 30014, 30016, 30030), 2, rest_away=True),
+    _switch("rest_rubbish", _on, 2, rest_away=True),
+    _switch("rest_null", _on, 2, rest_away=True),
+    _switch("rest_empty", _on, 2, weight=3),
+    _switch("rest_slow_s", _between(0.1, 0.9), 4, weight=3),
+    _switch("rest_descending", _on, 4),
+    # The contract takes a row for final 3 s after the period: an exchange that lags more is beyond its promise.
+    _switch("rest_early", _between(0.5, 2.5), 4, weight=3),
+    _switch("rest_empty_rows", _on, 4),
+    _switch("rest_start_exclusive", _on, 4),
+    _switch("rest_truncate", _on, 4),
+    _switch("gateway_message", _on, 4, weight=1),
+)

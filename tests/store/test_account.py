@@ -1,0 +1,64 @@
+"""What the store knows of the account: what is open, how far it was read, and what is older than we publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.records import PositionMode, PositionSide, Status
+from bridge.store.account import Account, Known
+from bridge.store.keys import Keys
+from tests.store.support import KEYS, ORDER, POSITION, changed, said, state
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+FLOOR, NOW = 1_000_000, 2_000_000
+
+
+async def test_an_empty_store_knows_of_nothing_but_its_floor(store: Redis) -> None:
+    assert await Account(store, KEYS).known(FLOOR) == Known({}, frozenset(), synced_at=0, floor=FLOOR)
+
+
+async def test_the_floor_is_kept_from_the_first_look_on(store: Redis) -> None:
+    account = Account(store, KEYS)
+    await account.known(FLOOR)
+    assert (await account.known(FLOOR + 5)).floor == FLOOR
+    assert (await Account(store, KEYS).known(FLOOR - 5)).floor == FLOOR
+    assert await state(store, KEYS.synced) == {"floor": str(FLOOR)}
+
+
+async def test_what_is_open_is_known_with_its_symbol(store: Redis) -> None:
+    await said(
+        store,
+        ORDER,
+        changed(ORDER, order_id="2", symbol="ETHUSDT"),
+        changed(ORDER, order_id="3", status=Status.CANCELED),
+        POSITION,
+        changed(POSITION, symbol="XRPUSDT", side=PositionSide.SHORT),
+        changed(POSITION, symbol="SOLUSDT", position_mode=PositionMode.ONE_WAY),
+        changed(POSITION, symbol="ADAUSDT"),
+        changed(POSITION, symbol="ADAUSDT", size="0", updated_at=2_000),
+    )
+    known = await Account(store, KEYS).known(FLOOR)
+    assert known.orders == {"1": "BTCUSDT", "2": "ETHUSDT"}
+    assert known.positions == {"BTCUSDT:long", "XRPUSDT:short", "SOLUSDT:both"}
+    assert known.symbols == {"BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"}
+
+
+async def test_a_complete_reading_is_kept(store: Redis) -> None:
+    account = Account(store, KEYS)
+    await account.known(FLOOR)
+    await account.synced(NOW, FLOOR + 1)
+    known = await account.known(NOW)
+    assert (known.synced_at, known.floor) == (NOW, FLOOR + 1)
+
+
+async def test_an_order_whose_state_is_gone_is_not_asked_for(store: Redis) -> None:
+    await said(store, ORDER, changed(ORDER, order_id="2"))
+    await store.delete(KEYS.order("2"))
+    assert (await Account(store, KEYS).known(FLOOR)).orders == {"1": "BTCUSDT"}
+
+
+async def test_each_account_has_a_floor_of_its_own(store: Redis) -> None:
+    await Account(store, KEYS).known(FLOOR)
+    assert (await Account(store, Keys(account="other")).known(FLOOR + 5)).floor == FLOOR + 5
