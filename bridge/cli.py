@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +174,42 @@ def check(*, offline: bool) -> None:
         sys.exit(1)
 
 
+@cli.command()
+@click.argument("symbol")
+@click.argument("timeframe")
+@click.option("--from", "start", metavar="TIME", required=True, help="First open: ISO 8601 (UTC), or milliseconds.")
+@click.option("--to", "end", metavar="TIME", help="Opens before this; by default up to the last period that is over.")
+@click.option("--out", metavar="FILE", help="FILE.csv, FILE.parquet, or - (CSV); by default the closed stream.")
+@click.option("--json", "as_json", is_flag=True, help="Say what was done as one JSON object.")
+@_redis_url
+def backfill(
+    *,
+    symbol: str,
+    timeframe: str,
+    start: str,
+    end: str | None,
+    out: str | None,
+    as_json: bool,
+    redis_url: str | None,
+) -> None:
+    """Fetch past candles by REST, into a closed stream that is still empty or into a file."""
+    from bridge.backfill import STDOUT, Backfill, StoppedError, Wanted, moment
+    from bridge.timeframes import Timeframe
+
+    until = moment(end) if end else None
+    wanted = Wanted(symbol.upper(), Timeframe.parse(timeframe), moment(start), until, out)
+    with _progress(f"{wanted.symbol} {wanted.timeframe}") as progress:
+        job = Backfill(
+            settings.load(redis_url=redis_url), wanted, say=lambda text: click.echo(text, err=True), progress=progress
+        )
+        try:
+            _run(_stoppable(job.run))
+        except StoppedError as stopped:
+            click.echo(str(stopped), err=True)
+            sys.exit(130)
+    click.echo(job.summary.text(as_json=as_json), err=out == STDOUT)
+
+
 def main() -> None:
     """Run the command line; what can't be done is said in a line and exits with code 2."""
     try:
@@ -190,6 +227,21 @@ def main() -> None:
     except BridgeError as wrong:
         click.echo(f"error: {wrong}", err=True)
         sys.exit(2)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows how much of how much is done: as a bar, if standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _expected: None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def show(done: int, expected: int) -> None:
+            bar.length = expected
+            bar.update(done - bar.pos)
+
+        yield show
 
 
 def _where(redis_url: str | None) -> Settings:

@@ -15,6 +15,7 @@ import click
 from tests.chaos import table
 from tests.chaos.plan import RATE, SYMBOLS, drawn
 from tests.chaos.run import Outcome, played
+from tests.chaos.schedule import acts
 
 _SECONDS: Final = 20.0
 
@@ -37,7 +38,8 @@ def main(
     click.echo(table.HEADER)
     for seed in range(first, first + seeds):
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
-        outcome = asyncio.run(played(drawn(seed, seconds, symbols=symbols, rate=rate), folder, emptied=emptied))
+        plan = drawn(seed, seconds, symbols=symbols, rate=rate)
+        outcome = asyncio.run(played(plan, folder, acts(plan, emptied=emptied)))
         _told(outcome, verbose=verbose)
         struck += outcome.journal.counts
         failed += bool(outcome.verdict.failures)

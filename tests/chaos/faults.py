@@ -47,7 +47,7 @@ class Fault:
     weight: int = 2
 
 
-def _switch(name: str, draw: Draw, longest_s: float, *, rest_away: bool = False, weight: int = 2) -> Fault:
+def switch(name: str, draw: Draw, longest_s: float, *, rest_away: bool = False, weight: int = 2) -> Fault:
     @asynccontextmanager
     async def strike(stage: Stage, dice: Random) -> AsyncIterator[None]:
         stage.exchange.faults.set(name, draw(stage, dice))
@@ -169,6 +169,27 @@ async def _clients_cut(stage: Stage, _dice: Random) -> AsyncIterator[None]:
     yield
 
 
+# What is lost at a stream's end cannot be taken away alone: its last id would stay. So it is told anew without it.
+_REWIND: Final = """
+local entries = redis.call('XRANGE', KEYS[1], '-', '+')
+if #entries <= tonumber(ARGV[1]) then return 0 end
+redis.call('DEL', KEYS[1])
+for i = 1, #entries - ARGV[1] do redis.call('XADD', KEYS[1], entries[i][1], unpack(entries[i][2])) end
+return 1
+"""
+
+
+@asynccontextmanager
+async def _closed_rewound(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    """Let the store lose the last closed candles of all streams, as one may that died before they were on disk."""
+    lost = dice.randint(1, 3)
+    async with stage.redis() as redis:
+        with suppress(RedisError, OSError):
+            for symbol, timeframe in stage.series:
+                await redis.eval(_REWIND, 1, stage.keys.closed_klines(symbol, timeframe), str(lost))
+    yield
+
+
 @asynccontextmanager
 async def _exchange_down(stage: Stage, dice: Random) -> AsyncIterator[None]:
     await stage.exchange.stop(abrupt=dice.random() < 0.5)
@@ -206,60 +227,61 @@ ALWAYS: Final = (
     Fault("exchange_down", _exchange_down, 3.0, frozenset({"exchange"}), rest_away=True),
 )
 
-LONG_SILENCE: Final = _switch("rest_500", _on, 8.0, rest_away=True)
+LONG_SILENCE: Final = switch("rest_500", _on, 8.0, rest_away=True)
 
 # These are drawn.
 OTHERS: Final = (
     Fault("store_halted", _store_halted, 3.0, _STORE),
     Fault("clients_cut", _clients_cut, 0.0, _STORE, weight=3),
+    Fault("closed_rewound", _closed_rewound, 0.0, _STORE, weight=1),
     Fault("wishes_withdrawn", _wishes_withdrawn, 3.0, frozenset({"wishes"})),
-    _switch("delay_frames", _between(0.05, 0.6), 3),
-    _switch("duplicate_frames", _whole(1, 5), 4),
-    _switch("lose_frames", _whole(3, 20), 2),
-    _switch("malformed_frames", _whole(2, 10), 3),
-    _switch("cut_every_frames", _whole(200, 900), 2),
-    _switch("deflate", _on, 3),
-    _switch("group_suffix", _one_of("@100ms"), 3),
-    _switch("flat_klines", _on, 3),
-    _switch("ts_plus_1s", _on, 3),
-    _switch("newline", _on, 3, weight=1),
-    _switch("two_items", _on, 3),
-    _switch("late_updates", _on, 5),
-    _switch("withhold_last", _between(5, 40), 6, weight=3),
-    _switch("kline_snapshot", _on, 5),
-    _switch("private_snapshot", _on, 5),
-    _switch("stall", _on, 2.5, weight=3),
-    _switch("freeze", _on, 2.5),
-    _switch("mute_topics", _topics, 5, weight=3),
-    _switch("refuse_topics", _topics, 3),
-    _switch("no_pong", _on, 3),
-    _switch("pong_plain", _on, 3, weight=1),
-    _switch("pong_text", _on, 3, weight=1),
-    _switch("ack_silent", _on, 3, weight=3),
-    _switch("ack_own_request", _on, 3, weight=1),
-    _switch("http_403_on_connect", _on, 2),
-    _switch("connection_limit", _whole(1, 3), 2),
-    _switch("refuse_login", _on, 3, weight=3),
-    _switch("login_silent", _on, 2),
-    _switch("auth_unavailable", _on, 2),
-    _switch("approval_first", _on, 5),
-    _switch("position_first", _on, 5),
-    _switch("position_full", _on, 5),
-    _switch("position_data", _one_of("null", "empty"), 2),
-    _switch("rest_429", _on, 2, rest_away=True),
-    _switch("rest_418", _on, 0.5, rest_away=True, weight=1),
-    _switch("rest_403", _on, 2, rest_away=True),
-    _switch("rest_500", _on, 3, rest_away=True),
-    _switch("rest_gateway", _one_of(30000, 30014, 30016, 30030), 2, rest_away=True),
-    _switch("rest_rubbish", _on, 2, rest_away=True),
-    _switch("rest_null", _on, 2, rest_away=True),
-    _switch("rest_empty", _on, 2, weight=3),
-    _switch("rest_slow_s", _between(0.1, 0.9), 4, weight=3),
-    _switch("rest_descending", _on, 4),
+    switch("delay_frames", _between(0.05, 0.6), 3),
+    switch("duplicate_frames", _whole(1, 5), 4),
+    switch("lose_frames", _whole(3, 20), 2),
+    switch("malformed_frames", _whole(2, 10), 3),
+    switch("cut_every_frames", _whole(200, 900), 2),
+    switch("deflate", _on, 3),
+    switch("group_suffix", _one_of("@100ms"), 3),
+    switch("flat_klines", _on, 3),
+    switch("ts_plus_1s", _on, 3),
+    switch("newline", _on, 3, weight=1),
+    switch("two_items", _on, 3),
+    switch("late_updates", _on, 5),
+    switch("withhold_last", _between(5, 40), 6, weight=3),
+    switch("kline_snapshot", _on, 5),
+    switch("private_snapshot", _on, 5),
+    switch("stall", _on, 2.5, weight=3),
+    switch("freeze", _on, 2.5),
+    switch("mute_topics", _topics, 5, weight=3),
+    switch("refuse_topics", _topics, 3),
+    switch("no_pong", _on, 3),
+    switch("pong_plain", _on, 3, weight=1),
+    switch("pong_text", _on, 3, weight=1),
+    switch("ack_silent", _on, 3, weight=3),
+    switch("ack_own_request", _on, 3, weight=1),
+    switch("http_403_on_connect", _on, 2),
+    switch("connection_limit", _whole(1, 3), 2),
+    switch("refuse_login", _on, 3, weight=3),
+    switch("login_silent", _on, 2),
+    switch("auth_unavailable", _on, 2),
+    switch("approval_first", _on, 5),
+    switch("position_first", _on, 5),
+    switch("position_full", _on, 5),
+    switch("position_data", _one_of("null", "empty"), 2),
+    switch("rest_429", _on, 2, rest_away=True),
+    switch("rest_418", _on, 0.5, rest_away=True, weight=1),
+    switch("rest_403", _on, 2, rest_away=True),
+    switch("rest_500", _on, 3, rest_away=True),
+    switch("rest_gateway", _one_of(30000, 30014, 30016, 30030), 2, rest_away=True),
+    switch("rest_rubbish", _on, 2, rest_away=True),
+    switch("rest_null", _on, 2, rest_away=True),
+    switch("rest_empty", _on, 2, weight=3),
+    switch("rest_slow_s", _between(0.1, 0.9), 4, weight=3),
+    switch("rest_descending", _on, 4),
     # The contract takes a row for final 3 s after the period: an exchange that lags more is beyond its promise.
-    _switch("rest_early", _between(0.5, 2.5), 4, weight=3),
-    _switch("rest_empty_rows", _on, 4),
-    _switch("rest_start_exclusive", _on, 4),
-    _switch("rest_truncate", _on, 4),
-    _switch("gateway_message", _on, 4, weight=1),
+    switch("rest_early", _between(0.5, 2.5), 4, weight=3),
+    switch("rest_empty_rows", _on, 4),
+    switch("rest_start_exclusive", _on, 4),
+    switch("rest_truncate", _on, 4),
+    switch("gateway_message", _on, 4, weight=1),
 )

@@ -15,6 +15,7 @@ WARM_UP_S: Final = 6.0
 # Market seconds for which REST may be silent; beyond them the socket's word is taken, which only some seeds allow.
 PATIENT_S: Final = 1_800
 IMPATIENT_S: Final = 60
+NEVER_S: Final = 86_400
 _LONG_TIMEFRAMES: Final = ("15m", "30m", "1h", "2h", "4h", "1d", "1w")
 _WIRE: Final = {"1h": "1H", "2h": "2H", "4h": "4H", "1d": "1D", "1w": "1W"}
 # 2026-09-21 00:00 UTC, a Monday, and the Thursday after: there every timeframe has a boundary.
@@ -33,6 +34,8 @@ class Plan:
         timeframes: the three that every symbol is wanted in.
         proof_timeout_s: market seconds after which the socket's word is taken for REST's.
         dates_off_s: by how much the host's date is off, for each ingester.
+        private_sync_s: wall seconds between two regular reads of the account.
+        last_words: whether every period shown live must have been called closed: only while no socket is lost.
     """
 
     seed: int
@@ -40,7 +43,14 @@ class Plan:
     scenario: Scenario
     timeframes: tuple[str, ...]
     proof_timeout_s: int
-    dates_off_s: tuple[float, float]
+    dates_off_s: tuple[float, ...]
+    private_sync_s: int = 4
+    last_words: bool = False
+
+    @property
+    def synced(self) -> bool:
+        """Whether the account is read regularly."""
+        return self.private_sync_s < NEVER_S
 
     @property
     def impatient(self) -> bool:

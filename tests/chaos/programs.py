@@ -1,16 +1,72 @@
-"""Ingesters in processes of their own: started as a user starts them, killed and halted as life does it."""
+"""Ingesters, in processes of their own, killed and halted as life does it; or, for small stages, in this one."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+from bridge import exchanges, settings
+from bridge.ingest.ingester import Ingester
 
 ROOT: Final = Path(__file__).parents[2]
+
+
+class Program(Protocol):
+    """One ingester, over all its lives."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start it."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    def kill(self) -> None:
+        """End it without a chance to say anything."""
+
+    def halt(self) -> None:
+        """Let it stand still."""
+
+    def resume(self) -> None:
+        """Let it go on."""
+
+
+class IngesterTask:
+    """An ingester in this process, where its parts can be replaced by broken ones. It can't be halted."""
+
+    def __init__(self, name: str, _folder: Path, environment: Mapping[str, str]) -> None:
+        """Prepare it."""
+        self.name = name
+        self._settings = settings.load({"INGESTER_ID": name, **environment}, dotenv=None)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        self._task = asyncio.create_task(Ingester(self._settings, exchanges.chosen(self._settings)).run())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._task is not None and not self._task.done()
+
+    def kill(self) -> None:
+        """End it; what it holds is gone."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def halt(self) -> None:
+        """Do nothing."""
+
+    def resume(self) -> None:
+        """Do nothing."""
 
 
 class IngesterProgram:

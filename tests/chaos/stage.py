@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -24,10 +24,12 @@ from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.chaos.hurried import DATE_OFF
 from tests.chaos.plan import Plan
-from tests.chaos.programs import IngesterProgram
+from tests.chaos.programs import IngesterProgram, Program
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+MakeProgram = Callable[[str, Path, Mapping[str, str]], Program]
 
 _ORDER_EVERY_S: Final = 5.0
 _TURN_S: Final = 0.03
@@ -46,7 +48,6 @@ _HURRIED: Final = {
     "CONTRACTS_REFRESH_S": "1",
     "SEED_CANDLES": "20",
     "REST_CALLS_PER_2S": "400",
-    "PRIVATE_SYNC_S": "4",
     "RECONCILE_INTERVAL_S": "0.5",
     "HEARTBEAT_INTERVAL_S": "0.3",
     "MEMBER_LIFETIME_S": "2",
@@ -64,16 +65,17 @@ _HURRIED: Final = {
 class Stage:
     """All that a fault can strike, and all that a verdict needs."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        """Set it up in `folder`; nothing runs yet."""
+    def __init__(self, plan: Plan, folder: Path, program: MakeProgram = IngesterProgram) -> None:
+        """Set it up in `folder`; nothing runs yet. `program` makes an ingester of a name, a folder and settings."""
         self.plan = plan
         self.folder = folder
         self.keys = Keys()
         self.exchange = Simulator(plan.scenario)
         self.store = EmbeddedServer(folder / "store", port=0)
-        self.ingesters: list[IngesterProgram] = []
+        self.ingesters: list[Program] = []
         self.symbols = [name for name, item in self.exchange.market.contracts.items() if item.life is not Life.DELISTED]
         self.dead = {name for name, item in self.exchange.market.contracts.items() if item.life is Life.DEAD}
+        self._program = program
         self._trading: asyncio.Task[None] | None = None
 
     @property
@@ -93,7 +95,7 @@ class Stage:
             await Desired(redis, self.keys).change("chaos", add=self.plan.topics(self.symbols))
         self._trading = asyncio.create_task(self._trade(), name="trader")
         for number, off_s in enumerate(self.plan.dates_off_s):
-            program = IngesterProgram(f"ingester{number}", self.folder, self._environment(off_s))
+            program = self._program(f"ingester{number}", self.folder, self._environment(off_s))
             self.ingesters.append(program)
             program.start()
 
@@ -164,15 +166,16 @@ class Stage:
             "BITMART_API_KEY": account.api_key,
             "BITMART_API_SECRET": account.api_secret,
             "BITMART_API_MEMO": account.api_memo,
+            "PRIVATE_SYNC_S": str(self.plan.private_sync_s),
             "PROOF_TIMEOUT_S": str(self.plan.proof_timeout_s),
             DATE_OFF: str(off_s),
         }
 
 
 @asynccontextmanager
-async def staged(plan: Plan, folder: Path) -> AsyncIterator[Stage]:
+async def staged(plan: Plan, folder: Path, program: MakeProgram = IngesterProgram) -> AsyncIterator[Stage]:
     """Open a stage, and close it whatever happens."""
-    stage = Stage(plan, folder)
+    stage = Stage(plan, folder, program)
     try:
         await stage.open()
         yield stage

@@ -66,6 +66,7 @@ class Case:
         dead: the symbols that never trade.
         until_ms: market time; periods that ended before it have to be there.
         silences: when REST gave nothing valid for so long that the socket's word may have been taken.
+        last_words: whether every period shown live must have been called closed.
     """
 
     exchange: Simulator
@@ -74,6 +75,7 @@ class Case:
     dead: frozenset[str]
     until_ms: int
     silences: Sequence[tuple[int, int]] = ()
+    last_words: bool = False
 
 
 async def judged(case: Case, redis: Redis) -> Verdict:
@@ -82,7 +84,10 @@ async def judged(case: Case, redis: Redis) -> Verdict:
     for symbol, timeframe in case.series:
         closed = await _entries(redis, case.keys.closed_klines(symbol, timeframe))
         _judge_closed(verdict, case, (symbol, timeframe), closed)
-        _judge_live(verdict, f"{symbol} {timeframe}", await _entries(redis, case.keys.klines(symbol, timeframe)))
+        live = await _entries(redis, case.keys.klines(symbol, timeframe))
+        _judge_live(verdict, f"{symbol} {timeframe}", live)
+        if case.last_words:
+            _judge_last_words(verdict, f"{symbol} {timeframe}", live, closed)
     floor = int(await redis.hget(case.keys.synced, "floor") or 0)
     _judge_fills(verdict, case.exchange, await _entries(redis, case.keys.fills), floor)
     orders = await _entries(redis, case.keys.orders)
@@ -155,6 +160,16 @@ def _judge_live(verdict: Verdict, name: str, entries: Sequence[Entry]) -> None:
             verdict.fail("live backwards", f"{name} {entry_id}: {dict(later)} after {dict(earlier)}")
         elif ahead == 0 and _said(earlier) == _said(later):
             verdict.fail("live twice", f"{name} {entry_id}: {dict(later)}")
+
+
+def _judge_last_words(verdict: Verdict, name: str, live: Sequence[Entry], closed: Sequence[Entry]) -> None:
+    """Every period that traded between the first and the last shown live was called closed there."""
+    shown = [int(fields["open_time"]) for _, fields in live]
+    ended = {int(fields["open_time"]) for _, fields in live if fields["closed"] == "1"}
+    for _, fields in closed:
+        opened = int(fields["open_time"])
+        if shown and shown[0] < opened < shown[-1] and fields["source"] != "empty" and opened not in ended:
+            verdict.fail("live without last word", f"{name} {opened}")
 
 
 def _shrinks(earlier: Fields, later: Fields) -> bool:

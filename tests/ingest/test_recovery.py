@@ -1,0 +1,997 @@
+"""The account made whole: a real ingester between the simulated exchange and a real Redis, and what it missed.
+
+Nothing trades by itself here unless a test says so: whatever the account does is done by hand, so that afterwards the
+streams can be compared with it to the last digit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from redis.asyncio import Redis
+
+from bridge.ingest.ingester import Ingester
+from bridge.simulator import Simulator
+from bridge.simulator.account import Account
+from bridge.simulator.orders import BUY, BUY_CLOSE, FINISHED, SELL, SELL_CLOSE, Order, plain
+from bridge.simulator.private_rest import PrivateRest
+from bridge.simulator.replies import RefusalError, Reply
+from bridge.store import client, reader
+from bridge.store.desired import Desired
+from bridge.store.embedded import EmbeddedServer
+from bridge.store.keys import Keys
+from bridge.values import Secret
+from tests.ingest.rig import NEVER_S, ORDERS, POSITIONS, START, exchange_of, market, quick
+from tests.store.support import members, state
+from tests.support import wait_until
+
+KEYS = Keys()
+PRIVATE: Final = "/contract/private"
+MODES = pytest.mark.parametrize("mode", ["hedge_mode", "one_way_mode"])
+Fields = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be waited for that is not the subject: neither turns nor retries."""
+    monkeypatch.setattr("bridge.exchanges.bitmart.account._SELDOM", 1_000)
+    monkeypatch.setattr("bridge.exchanges.bitmart.account._OFTEN", 1_000)
+    monkeypatch.setattr("bridge.ingest.recovery._RETRY_S", 0.02)
+    monkeypatch.setattr("bridge.ingest.recovery._LOOK_S", 0.02)
+    monkeypatch.setattr("bridge.ingest.pace._REFUSED_S", 0.05)
+    monkeypatch.setattr("bridge.ingest.pace._BANNED_S", 0.05)
+
+
+class Gate:
+    """Stands in the way of one endpoint's answers: they are held while it is shut, or turned into refusals."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+        """Stand before a method of `PrivateRest`, of every simulator that is made from now on."""
+        self.asked: list[Fields] = []
+        self.held = 0
+        self.refusing = False
+        self.refused = 0
+        self._open = asyncio.Event()
+        self._open.set()
+        answer = getattr(PrivateRest, endpoint)
+
+        async def answered(rest: PrivateRest, query: Fields) -> Reply:
+            self.asked.append(dict(query))
+            reply: Reply = await answer(rest, query)
+            self.held += 1
+            await self._open.wait()
+            self.held -= 1
+            if self.refusing:
+                self.refused += 1
+                raise RefusalError(500, 59999, "Internal error")
+            return reply
+
+        monkeypatch.setattr(PrivateRest, endpoint, answered)
+
+    def shut(self) -> None:
+        """Hold answers from now on; each says what was true when it was asked for."""
+        self._open.clear()
+
+    def open(self) -> None:
+        """Let them go."""
+        self._open.set()
+
+
+@dataclass
+class Bridge:
+    """A running ingester, and both its sides."""
+
+    simulator: Simulator
+    ingester: Ingester
+    task: asyncio.Task[None]
+    store: Redis
+    desired: Desired
+
+    @property
+    def account(self) -> Account:
+        """The exchange's truth."""
+        return self.simulator.account
+
+    async def entries(self, stream: str, kind: str = "") -> list[Fields]:
+        """All entries of a stream, or those of one type, oldest first."""
+        found = [fields for _, fields in await reader.newest(self.store, stream, 100_000)]
+        return [entry for entry in found if not kind or entry["type"] == kind]
+
+    async def fills(self) -> list[str]:
+        """The trades published, oldest first."""
+        return [entry["trade_id"] for entry in await self.entries(KEYS.fills, "fill")]
+
+    async def reasons(self, stream: str) -> list[str]:
+        """Why the markers of a stream were written."""
+        return [entry["reason"] for entry in await self.entries(stream, "resync")]
+
+    async def events(self, name: str) -> list[tuple[str, str]]:
+        """Subject and text of the events of that name."""
+        return [(e["subject"], e["text"]) for e in await self.entries(KEYS.events) if e["event"] == name]
+
+    async def until(self, name: str, times: int = 1) -> None:
+        """Wait until something has happened so often."""
+
+        async def so() -> bool:
+            return len(await self.events(name)) >= times
+
+        await wait_until(so, f"{times} x {name}", 20)
+
+    async def until_resynced(self, times: int = 1) -> None:
+        """Wait until the account was made whole so often."""
+        await self.until("resynced", times)
+
+    async def until_fill(self, trade_id: int) -> None:
+        """Wait until an execution is published."""
+
+        async def so() -> bool:
+            return str(trade_id) in await self.fills()
+
+        await wait_until(so, f"the fill {trade_id}")
+
+    async def until_passed(self, seconds: float) -> None:
+        """Wait until so much market time has gone by."""
+        end = self.simulator.now + int(seconds * 1000)
+        await wait_until(lambda: self.simulator.now > end, f"{seconds} s of the market have passed")
+
+    async def stop(self) -> None:
+        """Ask for an orderly end and wait for it."""
+        self.ingester.stop()
+        await asyncio.wait_for(self.task, 20)
+
+
+@asynccontextmanager
+async def bridging(
+    simulator: Simulator,
+    url: str,
+    *wishes: str,
+    **changes: Any,  # noqa: ANN401 - settings
+) -> AsyncIterator[Bridge]:
+    """An ingester at work, its wishes (everything of the account, if none are given) made before it starts."""
+    hurried = {"redis_url": Secret(url), "reconcile_interval_s": 0.1, "redis_timeout_s": 2.0}
+    settings = quick(simulator, **hurried | {"private_sync_s": NEVER_S} | changes)
+    store = client.commands(Secret(url))
+    desired = Desired(store, KEYS)
+    await desired.change("shared", add=wishes or (ORDERS, POSITIONS))
+    ingester = Ingester(settings, exchange_of(settings))
+    task = asyncio.create_task(ingester.run())
+    try:
+        yield Bridge(simulator, ingester, task, store, desired)
+        if not task.done():
+            ingester.stop()
+            await asyncio.wait_for(task, 20)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await store.aclose()
+
+
+@asynccontextmanager
+async def outage(bridge: Bridge) -> AsyncIterator[Account]:
+    """A time in which the exchange is out of reach, its account going on; at the end it is read anew."""
+    resynced = len(await bridge.events("resynced"))
+    lost = len(await bridge.events("lost"))
+    await bridge.simulator.stop(abrupt=True)
+    await bridge.until("lost", lost + 1)
+    yield bridge.account
+    await bridge.simulator.start()
+    await bridge.until_resynced(resynced + 1)
+
+
+def still(**changes: Any) -> Simulator:  # noqa: ANN401 - the fields of a scenario
+    """A simulator in real time, in which only what is done by hand happens."""
+    return market(**{"rate": 1.0} | changes)
+
+
+def bought(account: Account, symbol: str, side: int, size: int, at: int | None = None) -> int:
+    """Submit a market order that is filled at once; return its trade."""
+    order_id = account.submit(symbol, side, size, at=at)
+    price = plain(account.orders[order_id].price)
+    return account.fill(order_id, size, price, at=at).trade_id
+
+
+def status_of(order: Order) -> str:
+    """How far an order has come, in our words."""
+    if order.state == FINISHED:
+        return "canceled" if order.remaining else "filled"
+    return "partially_filled" if order.deal_size else "open"
+
+
+async def assert_whole(bridge: Bridge, until: int | None = None) -> None:
+    """Each fill once, each order's last state, each position equal the exchange's; `until` leaves younger ones out."""
+    account, floor = bridge.account, int((await state(bridge.store, KEYS.synced))["floor"])
+
+    def settled(at: int) -> bool:
+        return until is None or at <= until
+
+    fills = [
+        (e["order_id"], e["trade_id"], e["symbol"], e["price"], e["size"], e["fee"], int(e["traded_at"]))
+        for e in await bridge.entries(KEYS.fills, "fill")
+    ]
+    assert len(fills) == len(set(fills))
+    assert sorted(fill for fill in fills if settled(fill[-1])) == sorted(
+        (f.order_id, str(f.trade_id), f.symbol, plain(f.price), str(f.size), plain(f.fee), f.at)
+        for f in account.fills
+        if floor <= f.at and settled(f.at)
+    )
+
+    orders = {
+        e["order_id"]: (e["symbol"], e["status"], e["filled_size"], e["average_price"])
+        for e in await bridge.entries(KEYS.orders, "order")
+    }
+    for order in account.orders.values():
+        if settled(order.update_time) and (order.order_id in orders or order.create_time >= floor):
+            truth = (order.symbol, status_of(order), str(order.deal_size), order.average_price)
+            assert orders[order.order_id] == truth, order.order_id
+
+    positions = {
+        f"{e['symbol']}:{'both' if e['position_mode'] == 'one_way' else e['side']}": (e["size"], e["side"])
+        for e in await bridge.entries(KEYS.positions, "position")
+    }
+    for position in account.positions.values():
+        slot = f"{position.symbol}:{position.side}"
+        if settled(position.updated_at) and (slot in positions or position.volume):
+            size, side = positions[slot]
+            assert size == str(abs(position.volume)), slot
+            assert not position.volume or side == ("long" if position.volume > 0 else "short"), slot
+
+    if until is None:
+        assert await members(bridge.store, KEYS.open_orders) == {order.order_id for order in account.open_orders()}
+        assert await members(bridge.store, KEYS.open_positions) == {
+            f"{position.symbol}:{position.side}" for position in account.open_positions()
+        }
+
+
+async def assert_marked_last(bridge: Bridge, *streams: str) -> None:
+    """The newest entry of each of these streams is a marker."""
+    for stream in streams or (KEYS.orders, KEYS.fills, KEYS.positions):
+        assert (await bridge.entries(stream))[-1]["type"] == "resync", stream
+
+
+# An outage in which everything happens.
+
+
+@MODES
+async def test_whatever_an_order_or_a_position_can_do_in_an_outage_is_made_up_for(valkey_url: str, mode: str) -> None:
+    async with still(position_mode=mode) as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        account = bridge.account
+        bought(account, "BTCUSDT", BUY, 5)
+        bought(account, "ETHUSDT", BUY, 4)
+        bought(account, "SOLUSDT", SELL, 6)
+        untouched = account.submit("BTCUSDT", BUY, 10, price="60000")
+        begun = account.submit("XRPUSDT", BUY, 10, price="2")
+        account.fill(begun, 3, "2")
+        resting = account.submit("LTCUSDT", SELL, 7, price="90")
+        await wait_until(lambda: is_whole(bridge), "the socket has told all of it")
+
+        async with outage(bridge) as account:
+            bought(account, "BTCUSDT", SELL_CLOSE, 3)  # reduced
+            bought(account, "ETHUSDT", SELL_CLOSE, 4)  # flat
+            if mode == "one_way_mode":  # turned around
+                bought(account, "SOLUSDT", BUY, 8)
+            else:
+                bought(account, "SOLUSDT", BUY_CLOSE, 6)
+                bought(account, "SOLUSDT", BUY, 2)
+            account.fill(untouched, 4, "60000")  # partly filled, then cancelled
+            account.cancel(untouched)
+            account.sweep(begun, [(3, "2"), (4, "1.99")])  # filled by several matches
+            account.fill(resting, 1, "90")  # partly filled and still open
+            account.submit("ADAUSDT", BUY, 3, price="0.5")  # submitted
+            account.cancel(account.submit("BTCUSDT", BUY, 3, price="50000"))  # submitted and cancelled
+            bought(account, "ADAUSDT", BUY, 9)  # a new position
+
+        await assert_whole(bridge)
+        await assert_marked_last(bridge)
+        assert (await bridge.events("resynced"))[-1][0] == "main"
+        assert await bridge.reasons(KEYS.orders) == ["login", "login"]
+
+
+async def is_whole(bridge: Bridge) -> bool:
+    """Whether the streams say what is true."""
+    try:
+        await assert_whole(bridge)
+    except (AssertionError, KeyError):
+        return False
+    return True
+
+
+@MODES
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_whatever_is_drawn_the_streams_are_whole_after_an_outage(valkey_url: str, mode: str, seed: int) -> None:
+    dice = random.Random(seed)  # noqa: S311 - a repeatable story
+    async with still(position_mode=mode) as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        for _ in range(3):
+            trade(bridge.account, dice, 30)
+            async with outage(bridge) as account:
+                trade(account, dice, 30)
+        await wait_until(lambda: is_whole(bridge), "nothing is missing")
+        await assert_whole(bridge)
+
+
+def trade(account: Account, dice: random.Random, steps: int) -> None:
+    """Do something with the account, again and again; whatever cannot be done is left out."""
+    # Every symbol is held all the time, so that none has to be found that nothing is known of.
+    symbols = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+    for symbol in symbols:
+        if not any(position.symbol == symbol for position in account.open_positions()):
+            bought(account, symbol, BUY, 50)
+    for _ in range(steps):
+        ongoing = [order for order in account.open_orders() if account.closable(order)]
+        match dice.choice(["submit", "buy", "close", "fill", "sweep", "cancel"]):
+            case "submit":
+                account.submit(dice.choice(symbols), dice.choice([BUY, SELL]), dice.randint(1, 9), price="100")
+            case "buy":
+                bought(account, dice.choice(symbols), dice.choice([BUY, SELL]), dice.randint(1, 9))
+            case "close":
+                position = dice.choice(account.open_positions())
+                side = SELL_CLOSE if position.volume > 0 else BUY_CLOSE
+                if len(account.open_positions()) > len(symbols) or abs(position.volume) > 1:
+                    size = dice.choice([1, max(1, abs(position.volume) - 1)])
+                    bought(account, position.symbol, side, size)
+            case "fill" if ongoing:
+                order = dice.choice(ongoing)
+                account.fill(order.order_id, dice.randint(1, account.closable(order)), "100")
+            case "sweep" if [order for order in ongoing if account.closable(order) > 1]:
+                order = dice.choice([order for order in ongoing if account.closable(order) > 1])
+                account.sweep(order.order_id, [(1, "100"), (account.closable(order) - 1, "99.5")])
+            case "cancel" if ongoing:
+                account.cancel(dice.choice(ongoing).order_id)
+
+
+async def test_an_account_that_never_rests_loses_nothing_over_several_outages(valkey_url: str) -> None:
+    async with (
+        market(trading=True, order_interval_s=2, rate=30.0) as simulator,
+        bridging(simulator, valkey_url) as bridge,
+    ):
+        await bridge.until_resynced()
+        for _ in range(3):
+            await bridge.until_passed(10)
+            async with outage(bridge):
+                await bridge.until_passed(15)
+        await bridge.stop()
+        synced = int((await state(bridge.store, KEYS.synced))["at"])
+        assert len(await bridge.fills()) > 20
+        await assert_whole(bridge, until=synced)
+
+
+# The marker.
+
+
+async def test_after_the_first_login_a_marker_says_that_the_streams_are_complete(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        for stream in (KEYS.orders, KEYS.fills, KEYS.positions):
+            (marker,) = await bridge.entries(stream)
+            assert (marker["type"], marker["account"], marker["reason"]) == ("resync", "main", "login")
+        assert await bridge.events("resynced") == [("main", "login: 0 entries were missing")]
+
+
+async def test_the_event_says_how_much_was_missing(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        async with outage(bridge) as account:
+            bought(account, "BTCUSDT", BUY, 5)
+        assert await bridge.events("resynced") == [
+            ("main", "login: 0 entries were missing"),
+            ("main", "login: 3 entries were missing"),
+        ]
+
+
+async def test_reading_again_appends_only_differences_and_without_any_marks_nothing(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "trades")
+    async with still() as simulator, bridging(simulator, valkey_url, private_sync_s=0.1) as bridge:
+        await bridge.until_resynced()
+        trade(bridge.account, random.Random(4), 40)  # noqa: S311 - a repeatable story
+        await wait_until(lambda: is_whole(bridge), "the socket has told all of it")
+        before = [await bridge.entries(stream) for stream in (KEYS.orders, KEYS.fills, KEYS.positions)]
+        reasons = await bridge.reasons(KEYS.orders)
+        readings = len(gate.asked)
+        await wait_until(lambda: len(gate.asked) >= readings + 4, "it was read several times more")
+        assert [await bridge.entries(stream) for stream in (KEYS.orders, KEYS.fills, KEYS.positions)] == before
+        assert await bridge.reasons(KEYS.orders) == reasons
+
+
+async def test_a_regular_reading_finds_what_the_socket_kept_from_us_and_marks_it(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url, private_sync_s=0.1) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        await wait_until(lambda: is_whole(bridge), "the socket has told all of it")
+        simulator.faults.stall = True
+        bought(bridge.account, "BTCUSDT", SELL_CLOSE, 5)
+        await wait_until(lambda: is_whole(bridge), "it was found")
+        await bridge.until_resynced(2)
+        assert set(await bridge.reasons(KEYS.orders)) <= {"login", "found"}
+        assert simulator.stats.sockets_opened == 1
+
+
+async def test_a_position_that_changed_before_the_first_frame_is_read(valkey_url: str) -> None:
+    async with still() as simulator:
+        bought(simulator.account, "BTCUSDT", BUY, 5)
+        async with bridging(simulator, valkey_url, POSITIONS) as bridge:
+            await bridge.until_resynced()
+            ((position, marker),) = [await bridge.entries(KEYS.positions)]
+            assert (position["size"], position["side"], position["source"]) == ("5", "long", "rest")
+            assert marker["type"] == "resync"
+
+
+# Volume.
+
+
+async def test_more_fills_and_orders_than_one_answer_holds_are_read_in_parts(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "trades")
+    async with market(rate=60.0) as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        gate.asked.clear()
+        async with outage(bridge) as account:
+            began = simulator.now
+            await bridge.until_passed(40)
+            for number in range(450):
+                bought(account, "BTCUSDT", BUY, 1, at=began + number * 80)
+        assert len(gate.asked) > 3
+        await assert_whole(bridge)
+        await assert_marked_last(bridge)
+        assert await bridge.events("incomplete") == []
+
+
+async def test_more_executions_in_one_second_than_are_listed_are_told_and_asked_for_order_by_order(
+    valkey_url: str,
+) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        async with outage(bridge) as account:
+            at = simulator.now
+            for _ in range(13):
+                order_id = account.submit("BTCUSDT", BUY, 20, price="60000", at=at)
+                account.sweep(order_id, [(1, "60000")] * 20, at=at)
+        assert [text for _, text in await bridge.events("incomplete")] == [
+            "more rows in one second than the exchange lists"
+        ]
+        await assert_whole(bridge)
+        await assert_marked_last(bridge)
+
+
+async def test_what_no_question_brings_out_is_told_and_the_rest_published(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        async with outage(bridge) as account:
+            order_id = account.submit("BTCUSDT", BUY, 250, price="60000")
+            account.sweep(order_id, [(1, "60000")] * 250)
+        assert await bridge.events("incomplete")
+        newest = [str(fill.trade_id) for fill in account.fills[-200:]]
+        assert sorted(await bridge.fills()) == sorted(newest)
+        await assert_marked_last(bridge)
+
+
+async def test_more_open_orders_than_one_answer_holds_are_asked_for_symbol_by_symbol(valkey_url: str) -> None:
+    async with still() as simulator:
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            for _ in range(70):
+                simulator.account.submit(symbol, BUY, 1, price="100")
+        async with bridging(simulator, valkey_url) as bridge:
+            await bridge.until_resynced()
+            await assert_whole(bridge)
+            assert await bridge.events("incomplete") == []
+
+
+async def test_more_open_orders_of_one_symbol_than_are_listed_are_told_and_known_ones_asked_for_by_name(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "order")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        known = [bridge.account.submit("BTCUSDT", BUY, 2, price="100") for _ in range(2)]
+        await wait_until(lambda: is_whole(bridge), "the socket has told all of it")
+        async with outage(bridge) as account:
+            account.fill(known[0], 1, "100")
+            for _ in range(100):
+                account.submit("BTCUSDT", BUY, 1, price="100")
+        assert await bridge.events("incomplete") == [("BTCUSDT", "more open orders than the exchange lists")]
+        assert sorted(query["order_id"] for query in gate.asked) == sorted(known)
+        await assert_whole(bridge)
+
+
+# What no list shows.
+
+
+async def test_an_order_known_open_and_listed_nowhere_is_asked_for_by_name(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "order")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        old = bridge.account.submit("BTCUSDT", BUY, 5, price="100", at=START - 500_000)
+        young = bridge.account.submit("BTCUSDT", BUY, 5, price="100")
+        await wait_until(lambda: is_whole(bridge), "the socket has told both")
+        async with outage(bridge) as account:
+            account.cancel(old)
+            account.cancel(young)
+        assert [query["order_id"] for query in gate.asked] == [old]
+        await assert_whole(bridge)
+
+
+async def test_an_order_that_no_list_shows_is_known_by_its_fill(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "order")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        async with outage(bridge) as account:
+            order_id = account.submit("ETHUSDT", BUY, 5, price="100", at=START - 500_000)
+            account.fill(order_id, 5, "100")
+        assert [query["order_id"] for query in gate.asked] == [order_id]
+        await assert_whole(bridge)
+
+
+async def test_an_order_that_the_exchange_does_not_know_any_more_stays_open_and_stops_nothing(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        order_id = bridge.account.submit("BTCUSDT", BUY, 5, price="100")
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        async with outage(bridge) as account:
+            account.cancel(order_id)
+            del account.orders[order_id]
+            trade_id = bought(account, "BTCUSDT", BUY, 1)
+        assert await bridge.fills() == [str(trade_id)]
+        assert await members(bridge.store, KEYS.open_orders) == {order_id}
+
+
+async def test_a_position_that_is_not_listed_is_flat_only_if_its_own_symbol_says_so(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "positions")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        gate.asked.clear()
+        async with outage(bridge) as account:
+            bought(account, "BTCUSDT", SELL_CLOSE, 5)
+        assert gate.asked == [{}, {"symbol": "BTCUSDT"}] * 2
+        last = (await bridge.entries(KEYS.positions, "position"))[-1]
+        assert (last["symbol"], last["side"], last["size"], last["source"]) == ("BTCUSDT", "long", "0", "rest")
+
+
+# The floor.
+
+
+def history(account: Account) -> dict[str, int]:
+    """Give the account a past: trades by their age in seconds, an order still open, a position still held."""
+    account.submit("ETHUSDT", BUY, 9, price="100", at=START - 5_000_000)
+    ages = (5_000, 3_000, 500)
+    return {str(bought(account, "BTCUSDT", BUY, 1, at=START - age * 1000)): age for age in ages}
+
+
+async def test_the_first_start_publishes_what_is_open_and_no_older_history(valkey_url: str) -> None:
+    async with still() as simulator:
+        history(simulator.account)
+        async with bridging(simulator, valkey_url) as bridge:
+            await bridge.until_resynced()
+            assert await bridge.fills() == []
+            (order,) = await bridge.entries(KEYS.orders, "order")
+            assert (order["symbol"], order["status"], order["source"]) == ("ETHUSDT", "open", "rest")
+            (position,) = await bridge.entries(KEYS.positions, "position")
+            assert (position["symbol"], position["size"]) == ("BTCUSDT", "3")
+
+
+@pytest.mark.parametrize(("lookback_s", "published"), [(1_000, 1), (4_000, 2), (100 * 86_400, 3)])
+async def test_the_first_start_looks_back_as_far_as_it_was_told(
+    valkey_url: str, lookback_s: float, published: int
+) -> None:
+    async with still() as simulator:
+        trades = history(simulator.account)
+        async with bridging(simulator, valkey_url, private_lookback_s=lookback_s) as bridge:
+            await bridge.until_resynced()
+            expected = [trade_id for trade_id, age in trades.items() if age <= lookback_s]
+            assert await bridge.fills() == expected
+            assert len(expected) == published
+            filled = [e for e in await bridge.entries(KEYS.orders, "order") if e["status"] == "filled"]
+            assert len(filled) == published
+
+
+async def test_the_floor_is_that_of_the_first_attempt_even_if_it_failed_half_way(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "trades")
+    gate.refusing = True
+    async with still() as simulator:
+        history(simulator.account)
+        async with bridging(simulator, valkey_url) as bridge:
+            await wait_until(lambda: gate.refused > 1, "it was tried in vain")
+            assert await bridge.events("resynced") == []
+        missed = bought(simulator.account, "BTCUSDT", BUY, 1)
+        gate.refusing = False
+        async with bridging(simulator, valkey_url) as bridge:
+            await bridge.until_resynced()
+            assert await bridge.fills() == [str(missed)]
+
+
+async def test_a_later_start_makes_up_for_the_time_in_which_no_bridge_ran(valkey_url: str) -> None:
+    async with still() as simulator:
+        async with bridging(simulator, valkey_url) as bridge:
+            await bridge.until_resynced()
+            bought(bridge.account, "BTCUSDT", BUY, 5)
+            await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        trade(simulator.account, random.Random(5), 30)  # noqa: S311 - a repeatable story
+        async with bridging(simulator, valkey_url, private_lookback_s=9_000) as bridge:
+            await bridge.until_resynced(2)
+            await assert_whole(bridge)
+
+
+async def test_executions_asked_for_one_order_are_not_published_if_they_are_older_than_the_floor(
+    valkey_url: str,
+) -> None:
+    async with still() as simulator:
+        order_id = simulator.account.submit("BTCUSDT", BUY, 10, price="100", at=START - 500_000)
+        simulator.account.fill(order_id, 4, "100", at=START - 400_000)
+        # The position topic is refused, so that the account may not have been read when the next match comes.
+        simulator.faults.refuse_topics = [POSITIONS]
+        async with bridging(simulator, valkey_url) as bridge:
+            await bridge.until("topic_rejected")
+            await wait_until(lambda: held(simulator, ORDERS), "the orders are subscribed to")
+            match = simulator.account.fill(order_id, 2, "100")
+            await bridge.until_fill(match.trade_id)
+            await bridge.until_passed(0.3)
+            assert await bridge.fills() == [str(match.trade_id)]
+
+
+def held(simulator: Simulator, topic: str) -> bool:
+    """Whether the exchange pushes a topic."""
+    return any(topic in topics for topics in simulator.stats.topics.values())
+
+
+# Several matches at once.
+
+
+def last_match_only(account: Account) -> None:
+    """From now on a frame tells the newest element alone, as an exchange that joins matches would."""
+    tell = account.tell
+
+    def told(topic: str, data: object) -> None:
+        tell(topic, data[-1:] if topic == ORDERS and isinstance(data, list) else data)
+
+    account.tell = told
+
+
+async def test_several_matches_in_one_frame_are_completed_at_once(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "trades")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        last_match_only(bridge.account)
+        gate.asked.clear()
+        single = bridge.account.submit("BTCUSDT", BUY, 9, price="100")
+        bridge.account.fill(single, 9, "100")
+        order_id = bridge.account.submit("BTCUSDT", BUY, 9, price="100")
+        bridge.account.sweep(order_id, [(2, "100"), (3, "99"), (4, "98")])
+        await wait_until(lambda: is_whole(bridge), "all matches are there")
+        assert {query["order_id"] for query in gate.asked} == {order_id}
+        assert await bridge.reasons(KEYS.orders) == ["login"]
+
+
+async def test_more_matches_in_one_frame_than_one_answer_holds_are_completed(valkey_url: str) -> None:
+    async with market(rate=60.0) as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        began = simulator.now
+        await bridge.until_passed(30)
+        simulator.faults.stall = True
+        order_id = bridge.account.submit("BTCUSDT", BUY, 300, price="100", at=began)
+        for number in range(299):
+            bridge.account.fill(order_id, 1, "100", at=began + number * 80)
+        simulator.faults.stall = False
+        bridge.account.fill(order_id, 1, "100")
+        await wait_until(lambda: is_whole(bridge), "all matches are there", 20)
+
+
+async def test_executions_that_cannot_be_read_are_asked_for_again(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.ingest.shortfall._FIRST_WAIT_S", 0.05)
+    gate = Gate(monkeypatch, "trades")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        last_match_only(bridge.account)
+        gate.refusing = True
+        order_id = bridge.account.submit("BTCUSDT", BUY, 9, price="100")
+        bridge.account.sweep(order_id, [(2, "100"), (7, "99")])
+        await wait_until(lambda: gate.refused > 1, "it was asked for in vain")
+        gate.refusing = False
+        await wait_until(lambda: is_whole(bridge), "all matches are there")
+
+
+# Frames and readings at the same time.
+
+
+async def test_a_position_frame_that_comes_while_positions_are_read_wins(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "positions")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        gate.shut()
+        simulator.cut_sockets()
+        await wait_until(lambda: gate.held > 0 and held(simulator, POSITIONS), "it is being read")
+        bought(bridge.account, "BTCUSDT", BUY, 2)
+        await wait_until(lambda: is_whole(bridge), "the socket has told the change")
+        gate.open()
+        await bridge.until_resynced(2)
+        assert [entry["size"] for entry in await bridge.entries(KEYS.positions, "position")] == ["5", "7"]
+
+
+async def test_one_position_that_never_rests_does_not_hide_that_another_was_closed(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every 10 s all open positions are told anyway, so that with enough symbols no reading is ever undisturbed."""
+    gate = Gate(monkeypatch, "positions")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        bought(bridge.account, "ETHUSDT", BUY, 5)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        disturb(monkeypatch, bridge.account)
+        gate.asked.clear()
+        async with outage(bridge) as account:
+            bought(account, "ETHUSDT", SELL_CLOSE, 5)
+        await assert_whole(bridge)
+
+
+def disturb(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
+    """Let every reading of positions be preceded by a frame about the one of BTCUSDT."""
+    answer = PrivateRest.positions
+
+    async def answered(rest: PrivateRest, query: Fields) -> Reply:
+        bought(account, "BTCUSDT", BUY, 1)
+        await asyncio.sleep(0.02)  # so that the frame comes before the answer
+        return await answer(rest, query)
+
+    monkeypatch.setattr(PrivateRest, "positions", answered)
+
+
+async def test_an_order_frame_that_comes_while_orders_are_read_wins(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "open_orders")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        order_id = bridge.account.submit("BTCUSDT", BUY, 5, price="100")
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        gate.shut()
+        simulator.cut_sockets()
+        await wait_until(lambda: gate.held > 0, "it is being read")
+        bridge.account.fill(order_id, 5, "100")
+        await wait_until(lambda: is_whole(bridge), "the socket has told the change")
+        gate.open()
+        await bridge.until_resynced(2)
+        assert [e["status"] for e in await bridge.entries(KEYS.orders, "order")] == ["open", "filled"]
+        await assert_whole(bridge)
+
+
+# Trouble on the way.
+
+
+@pytest.mark.parametrize("endpoint", ["open_orders", "order", "history", "trades", "positions"])
+async def test_a_question_refused_half_way_is_asked_again_and_nothing_is_marked_before(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    gate = Gate(monkeypatch, endpoint)
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        old = bridge.account.submit("BTCUSDT", BUY, 5, price="100", at=START - 500_000)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        await simulator.stop(abrupt=True)
+        bridge.account.cancel(old)
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        gate.refusing = True
+        await simulator.start()
+        await wait_until(lambda: gate.refused > 2, "it was refused several times")
+        assert len(await bridge.reasons(KEYS.orders)) == 1
+        gate.refusing = False
+        await bridge.until_resynced(2)
+        await assert_whole(bridge)
+        await assert_marked_last(bridge)
+        assert await bridge.reasons(KEYS.orders) == ["login", "login"]
+
+
+FAULTS: dict[str, bool | int | float] = {
+    "rest_429": True,
+    "rest_418": True,
+    "rest_403": True,
+    "rest_500": True,
+    "rest_gateway": 30014,
+    "rest_rubbish": True,
+    "rest_slow_s": 0.4,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_no_trouble_with_rest_is_taken_for_an_answer(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr("bridge.ingest.fetch._TIMEOUT_S", 0.2)
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        await simulator.stop(abrupt=True)
+        bought(bridge.account, "BTCUSDT", SELL_CLOSE, 5)
+        simulator.faults.set(fault, FAULTS[fault])
+        asked = simulator.stats.requests[f"{PRIVATE}/get-open-orders"]
+        await simulator.start()
+        await wait_until(
+            lambda: simulator.stats.requests[f"{PRIVATE}/get-open-orders"] > asked + 1, "it was tried again"
+        )
+        assert len(await bridge.reasons(KEYS.orders)) == 1
+        simulator.faults.reset()
+        await bridge.until_resynced(2)
+        await assert_whole(bridge)
+        await assert_marked_last(bridge)
+
+
+async def test_a_socket_lost_while_the_account_is_read_makes_that_reading_worthless(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "trades")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        gate.shut()
+        simulator.cut_sockets()
+        await wait_until(lambda: gate.held == 1, "the account is being read")
+        simulator.faults.http_403_on_connect = True
+        simulator.cut_sockets()
+        await bridge.until("lost", 2)
+        missed = bought(bridge.account, "BTCUSDT", BUY, 5)
+        gate.open()
+        await wait_until(lambda: gate.held == 0, "that reading is over")
+        await bridge.until_passed(0.2)
+        assert len(await bridge.reasons(KEYS.fills)) == 1
+        simulator.faults.http_403_on_connect = False
+        await bridge.until_resynced(2)
+        await assert_whole(bridge)
+        assert [entry.get("trade_id", "marker") for entry in await bridge.entries(KEYS.fills)] == [
+            "marker",
+            str(missed),
+            "marker",
+        ]
+
+
+async def test_a_login_while_the_account_is_still_read_for_the_last_one_has_it_read_again_before_the_marker(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "trades")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        gate.shut()
+        simulator.cut_sockets()
+        await wait_until(lambda: gate.held == 1, "the account is being read")
+        simulator.faults.http_403_on_connect = True
+        simulator.cut_sockets()
+        await bridge.until("lost", 2)
+        missed = bought(bridge.account, "BTCUSDT", BUY, 5)
+        simulator.faults.http_403_on_connect = False
+        await wait_until(lambda: held(simulator, ORDERS) and held(simulator, POSITIONS), "all is subscribed to again")
+        told = bought(bridge.account, "BTCUSDT", BUY, 1)
+        await bridge.until_fill(told)
+        gate.open()
+        await bridge.until_resynced(2)
+        await assert_whole(bridge)
+        assert [entry.get("trade_id", "marker") for entry in await bridge.entries(KEYS.fills)] == [
+            "marker",
+            str(told),
+            str(missed),
+            "marker",
+        ]
+
+
+async def test_what_the_buffer_had_to_drop_is_read_again(lasting: EmbeddedServer) -> None:
+    async with still() as simulator, bridging(simulator, lasting.url, buffer_entries=120) as bridge:
+        await bridge.until_resynced()
+        await lasting.stop()
+        for _ in range(10):
+            order_id = bridge.account.submit("BTCUSDT", BUY, 9, price="100")
+            for _ in range(9):
+                bridge.account.fill(order_id, 1, "100")
+        tally = bridge.ingester._writer.tally  # noqa: SLF001 - Redis is away, so nothing else tells it
+        await wait_until(lambda: tally.overflowed > 0, "something was dropped")
+        await lasting.start()
+        await bridge.until("overflow")
+        await wait_until(lambda: is_whole(bridge), "all of it is there")
+
+        async def marked() -> bool:
+            return (await bridge.reasons(KEYS.fills))[-1] == "overflow"
+
+        await wait_until(marked, "the marker says why")
+        await assert_whole(bridge)
+
+
+async def test_redis_may_go_away_while_the_account_is_read(
+    lasting: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "trades")
+    async with still() as simulator, bridging(simulator, lasting.url) as bridge:
+        await bridge.until_resynced()
+        gate.shut()
+        simulator.cut_sockets()
+        await wait_until(lambda: gate.held == 1, "the account is being read")
+        await lasting.stop()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        gate.open()
+        await wait_until(lambda: gate.held == 0, "the answer came")
+        await lasting.start()
+        await bridge.until_resynced(2)
+        await wait_until(lambda: is_whole(bridge), "all of it is there")
+        assert await bridge.reasons(KEYS.fills) == ["login", "login"]
+
+
+# Half the wishes, and more than one ingester.
+
+
+@pytest.mark.parametrize(
+    ("topic", "marked", "unmarked"),
+    [(ORDERS, [KEYS.orders, KEYS.fills], [KEYS.positions]), (POSITIONS, [KEYS.positions], [KEYS.orders, KEYS.fills])],
+)
+async def test_only_what_is_wished_for_is_read_and_marked(
+    valkey_url: str, topic: str, marked: list[str], unmarked: list[str]
+) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url, topic) as bridge:
+        await bridge.until_resynced()
+        async with outage(bridge) as account:
+            bought(account, "BTCUSDT", BUY, 5)
+            account.submit("BTCUSDT", BUY, 5, price="100")
+        await assert_marked_last(bridge, *marked)
+        for stream in marked:
+            assert len(await bridge.reasons(stream)) == 2
+            assert len(await bridge.entries(stream)) > 2
+        assert [await bridge.entries(stream) for stream in unmarked] == [[] for _ in unmarked]
+
+
+async def test_a_wish_made_later_has_the_account_read_from_where_its_streams_ended(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url, POSITIONS, private_sync_s=0.1) as bridge:
+        await bridge.until_resynced()
+        # Longer ago than what two readings have in common, to be read by those who know of no reading of orders.
+        floor = int((await state(bridge.store, KEYS.synced))["floor"])
+        await bridge.store.hset(KEYS.synced, "floor", str(floor - 1_000_000))
+        missed = bought(bridge.account, "BTCUSDT", BUY, 5, at=floor - 500_000)
+        await bridge.until_passed(0.5)
+        await bridge.desired.change("shared", add=[ORDERS])
+        await bridge.until("resynced", 2)
+        assert await bridge.fills() == [str(missed)]
+
+
+@MODES
+async def test_two_ingesters_that_fold_at_the_same_time_leave_each_fact_once(valkey_url: str, mode: str) -> None:
+    dice = random.Random(6)  # noqa: S311 - a repeatable story
+    async with (
+        still(position_mode=mode) as simulator,
+        bridging(simulator, valkey_url, ingester_id="one") as one,
+        bridging(simulator, valkey_url, ingester_id="two"),
+    ):
+        await one.until_resynced(2)
+        for turn in (1, 2):
+            await simulator.stop(abrupt=True)
+            await one.until("lost", 2 * turn)
+            trade(simulator.account, dice, 40)
+            await simulator.start()
+            await one.until_resynced(2 + 2 * turn)
+            await assert_whole(one)
+        orders = await one.entries(KEYS.orders, "order")
+        told = [(e["order_id"], e["status"], e["filled_size"]) for e in orders]
+        assert len(told) == len(set(told))
+        positions = await one.entries(KEYS.positions, "position")
+        for slot in {(e["symbol"], e["side"]) for e in positions}:
+            sizes = [e["size"] for e in positions if (e["symbol"], e["side"]) == slot]
+            assert all(size != later for size, later in zip(sizes, sizes[1:], strict=False))
+
