@@ -26,7 +26,7 @@ from bridge.settings import Settings
 from bridge.simulator import Scenario, Simulator
 from bridge.store import client
 from bridge.store.desired import Desired
-from bridge.store.embedded import EmbeddedServer, running
+from bridge.store.embedded import EmbeddedServer, EmbeddedServerError, running
 from bridge.store.keys import Keys
 from bridge.tail import Selection, Tail
 from bridge.timeframes import Timeframe
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _FLUSH_OUTPUT_S: Final = 2.0
 _EXPLAIN_S: Final = 15.0
+_REVIVE_S: Final = 10.0
 
 
 async def ingest(settings: Settings, stop: asyncio.Event) -> None:
@@ -88,7 +89,7 @@ async def demo(settings: Settings, stop: asyncio.Event, printer: Printer, ledger
         server = await closing.enter_async_context(_control(settings, exchange, any_port=True))
         await _wish(settings, exchange)
         await printer.line(banner(settings, exchange, server.url, "our own server, emptied at the end"))
-        tail = asyncio.create_task(Tail(settings, Selection(from_start=True), printer).run())
+        tail = asyncio.create_task(Tail(settings, Selection(), printer).run())
         try:
             await ingest(settings, stop)
         finally:
@@ -129,7 +130,13 @@ async def _embedded(settings: Settings, directory: Path, *, persistent: bool) ->
 async def _revive(server: EmbeddedServer) -> None:
     while account := await server.wait_closed():
         log.error("our own server ended: %s; starting it again", account)
-        await server.start()
+        while True:
+            try:
+                await server.start()
+                break
+            except EmbeddedServerError as trouble:
+                log.error("our own server does not start: %s", trouble)  # noqa: TRY400 - its words are enough
+                await asyncio.sleep(_REVIVE_S)
 
 
 @asynccontextmanager
@@ -186,7 +193,7 @@ async def _explain(ingester: Ingester) -> None:
     said = ""
     while True:
         await asyncio.sleep(_EXPLAIN_S)
-        waiting = ingester.vitals.waiting_for()
+        waiting = "" if ingester.stopping else ingester.vitals.waiting_for()
         if waiting and waiting != said:
             log.info("waiting: %s", waiting)
         said = waiting

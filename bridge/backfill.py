@@ -252,12 +252,12 @@ class History:
 
     async def _before_the_first(self) -> Kline:
         """Return a stand-in for what comes before the first candle of all."""
-        low, begins = self.first, ""
+        low, why = self.first, "it did not exist yet, or nobody traded it"
         for timeframe in reversed(self._ladder()):
             rows, _ = await self._ask(timeframe, low, low + self._reach(timeframe))
             row = next((row for row in rows if row.open_time + timeframe.milliseconds > low), None)
             low = max(low, row.open_time) if row else self.until
-            begins = f": the first opens at {iso(low)}" if row else ""
+            why = f"its first {timeframe} candle opens at {iso(low)}" if row else why
             if row is None or low >= self.until:
                 break
         else:
@@ -265,7 +265,7 @@ class History:
                 return self._stand_in(row, low)
         raise BackfillError(
             f"{self._exchange.name} has no {self._wanted.timeframe} candle of {self._wanted.symbol} that opens from "
-            f"{iso(self.first)} until {iso(self.until)}, nor an earlier one{begins}"
+            f"{iso(self.first)} until {iso(self.until)}, nor an earlier one: {why}"
         )
 
     def _stand_in(self, row: Kline, following: int) -> Kline:
@@ -371,6 +371,9 @@ class Backfill:
             if self._redis is not None:
                 closing.push_async_callback(self._redis.aclose)
             take = closing.enter_context(_file(wanted.out)) if wanted.out else klines.extend
+            if wanted.out is None and self._redis is not None:
+                ours = meta.identity(self._exchange.name, self._exchange.environment, Secret())
+                await meta.claim(self._redis, self._keys, ours)
             history = History(rest, clock, self._exchange, wanted, self._note)
             await history.bound()
             if wanted.out is None:
@@ -422,11 +425,7 @@ class Backfill:
         return f"{came}; nothing was written to {told.target}"
 
     async def _refuse_unless_empty(self, first: int) -> None:
-        if self._redis is None:
-            return
-        ours = meta.identity(self._exchange.name, self._exchange.environment, Secret())
-        await meta.claim(self._redis, self._keys, ours)
-        if not await self._redis.exists(self._stream):
+        if self._redis is None or not await self._redis.exists(self._stream):
             return
         known = await self._redis.xinfo_stream(self._stream)
         if known["length"]:

@@ -45,6 +45,8 @@ def up(*, demo: bool, ledger: Path | None) -> None:
     from bridge import app
     from bridge.printing import Printer
 
+    if ledger and not ledger.absolute().parent.is_dir():
+        raise click.UsageError(f"--ledger {ledger}: there is no such folder")
     if demo:
         shown = settings.load_for_demo()
         _serve(shown, lambda stop: app.demo(shown, stop, Printer(), ledger))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ from bridge.store.keys import Keys
 
 if TYPE_CHECKING:
     from bridge.settings import Settings
+
+log = logging.getLogger(__name__)
 
 KINDS: Final = ("klines", "orders", "fills", "positions", "events")
 _LOOK_S: Final = 1.0
@@ -78,7 +81,7 @@ class Tail:
                 return await step()
             except client.Unreachable as trouble:
                 if said != (said := client.described(trouble)):
-                    await self._printer.line(f"waiting: {said}")
+                    log.warning("waiting: %s", said)
                 await asyncio.sleep(_RETRY_S)
 
     async def _discover_new(self) -> None:
@@ -86,9 +89,11 @@ class Tail:
             self._after[stream] = "0-0" if self._selection.from_start else await reader.tip(self._asking, stream)
 
     async def _discover(self) -> None:
-        # A stream that appears while we look on is new from its first entry.
+        # A stream that appears while we look on is new from its first entry; only closed candles begin with history.
         async for stream in self._streams():
-            self._after.setdefault(stream, "0-0")
+            if stream not in self._after:
+                seeded = stream.endswith(":closed")
+                self._after[stream] = await reader.tip(self._asking, stream) if seeded else "0-0"
 
     async def _streams(self) -> AsyncIterator[str]:
         named = {"orders": self._keys.orders, "fills": self._keys.fills, "positions": self._keys.positions}

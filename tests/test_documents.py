@@ -145,7 +145,7 @@ def test_a_shell_line_says_what_the_programs_understand(line: str) -> None:
 def of_the_bridge(words: list[str]) -> None:
     """Let click read the words, and run nothing."""
     command = cli.commands[words[0]]
-    command.make_context(words[0], words[1:], parent=click.Context(cli))
+    command.make_context(words[0], words[1:], parent=click.Context(cli, **cli.context_settings))
 
 
 def of_curl(words: list[str]) -> None:

@@ -27,7 +27,7 @@ class Nothing(Struct):
     """A body that says nothing."""
 
 
-class Selection(Struct, kw_only=True):
+class Selection(Struct, kw_only=True, forbid_unknown_fields=True):
     """Candles of each of the symbols in each of the timeframes; `*` stands for every contract that trades."""
 
     symbol: Names | None = None
@@ -35,19 +35,19 @@ class Selection(Struct, kw_only=True):
     tfs: Names
 
 
-class Owned(Struct, kw_only=True):
+class Owned(Struct, kw_only=True, forbid_unknown_fields=True):
     """Whose wish it is."""
 
     owner: Owner | None = None
 
 
-class Klines(Selection, kw_only=True):
+class Klines(Selection, kw_only=True, forbid_unknown_fields=True):
     """Candles, and whose wish they are."""
 
     owner: Owner | None = None
 
 
-class Replacement(Struct, kw_only=True):
+class Replacement(Struct, kw_only=True, forbid_unknown_fields=True):
     """The whole of one owner's wishes: the exchange's own topics, or candles, orders and positions, or both."""
 
     owner: Owner | None = None
@@ -57,7 +57,7 @@ class Replacement(Struct, kw_only=True):
     positions: bool | None = None
 
 
-class Stop(Struct, kw_only=True):
+class Stop(Struct, kw_only=True, forbid_unknown_fields=True):
     """Which ingester is to stop; without one, all."""
 
     ingester: str | None = None

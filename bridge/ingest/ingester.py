@@ -152,6 +152,11 @@ class Ingester:
             on_stop=self.stop,
         )
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping.is_set()
+
     def stop(self) -> None:
         """Make `run` drain and return."""
         self._stopping.set()

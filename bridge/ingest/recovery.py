@@ -36,6 +36,7 @@ R = TypeVar("R", Order, Fill)
 
 _RETRY_S: Final = 2.0
 _LOOK_S: Final = 0.1
+_GATHER_S: Final = 0.5
 _SETTLE_S: Final = 30.0
 _OVERLAP_MS: Final = 120_000
 # The farthest back that the exchange answers, less a little.
@@ -69,7 +70,6 @@ class Recovery:
         self._happened = happened
         self._wanted: frozenset[str] = frozenset()
         self._active: frozenset[str] = frozenset()
-        self._topics: frozenset[str] = frozenset()
         self._reason = ""
         self._asked = asyncio.Event()
         self._told: set[str] = set()
@@ -82,26 +82,24 @@ class Recovery:
         self.syncs = 0
 
     def follow(self, topics: frozenset[str]) -> None:
-        """Keep complete what these topics carry, from the moment on when all of them are active."""
-        if topics != self._wanted:
-            self._wanted = topics
-            self._active &= topics
-            self._begin()
+        """Keep complete what these topics carry, each from the moment on when it is active."""
+        self._wanted = topics
+        self._active &= topics
 
     def activated(self, topic: str) -> None:
         """Take note that a topic is active."""
         if topic in self._wanted:
             self._active |= {topic}
-            self._begin()
+            self.need("login")
 
     def lost(self) -> None:
         """Take note that the socket is gone: nothing is complete before the next login."""
-        self._active = self._topics = frozenset()
+        self._active = frozenset()
         self._asked.clear()
 
     def need(self, reason: str) -> None:
         """Ask for a complete read, for a reason that the marker will tell; without a login there is nothing to keep."""
-        if self._topics:
+        if self._active:
             self._reason = reason
             self._asked.set()
 
@@ -114,18 +112,17 @@ class Recovery:
         elif isinstance(record, Position):
             self._told.add(_member(record))
 
-    def _begin(self) -> None:
-        if self._wanted and self._active == self._wanted:
-            self._topics = self._wanted
-            self.need("login")
-
     async def run(self) -> None:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._complete_fills())
             while True:
                 reason = await self._next_reason()
-                if self._topics and not await self._try(reason):
+                if self._active != self._wanted:
+                    # The answer for the other topic is on its way; a topic that is refused keeps nothing from the rest.
+                    await asyncio.sleep(_GATHER_S)
+                    self._asked.clear()
+                if self._active and not await self._try(reason):
                     await asyncio.sleep(_RETRY_S)
                     self._reason = self._reason or reason or "retry"
                     self._asked.set()
@@ -155,7 +152,7 @@ class Recovery:
 
     async def _sync(self, reason: str) -> None:
         """Read, fold, mark."""
-        topics = self._topics
+        topics = self._active
         orders, positions = self._exchange.order_topic in topics, self._exchange.position_topic in topics
         now = self._clock.now_ms()
         # A store that lost its floor gets back ours.
@@ -163,16 +160,21 @@ class Recovery:
         self._floor = known.floor
         self._found = 0
         since = max(self._floor, known.synced_at - _OVERLAP_MS, now - _REACH_MS)
+        # The exchange is asked for whole seconds; the one that is still going on belongs to them.
+        window = since // _SECOND_MS * _SECOND_MS, (now // _SECOND_MS + 1) * _SECOND_MS
         async with asyncio.TaskGroup() as parts:
             if orders:
-                parts.create_task(self._sync_orders(known, since, now))
+                parts.create_task(self._sync_orders(known, *window))
             if positions:
                 parts.create_task(self._sync_positions(known))
         await self._settled()
-        if self._topics != topics:
-            # The socket was lost meanwhile: whatever came since is not in what was read.
+        if self._asked.is_set() or not self._active:
+            # The socket was lost meanwhile, even if it is back: whatever came since is not in what was read.
             return
-        await self._account.synced(now, max(self._floor, known.synced_at - DAY_MS))
+        # Positions have no history: to read them alone must not shorten what is read of the orders later.
+        at = now if orders else known.synced_at
+        if not await self._account.synced(at, max(self._floor, known.synced_at - DAY_MS), known.synced_at):
+            raise StoreError("Redis lost what it held while the account was read")
         self.syncs += 1
         if reason or self._found:
             self._mark(reason or "found", orders=orders, positions=positions)
@@ -186,7 +188,7 @@ class Recovery:
 
     async def _sync_orders(self, known: Known, since: int, now: int) -> None:
         unfinished = await self._open_orders(known)
-        fills = [fill async for fill in self._windows(self._trades, since, now)]
+        fills = await self._fills(known, since, now)
         seen = {order.order_id: order for order in unfinished}
         symbols = {order.symbol for order in unfinished} | {fill.symbol for fill in fills}
         symbols |= known.symbols
@@ -200,9 +202,22 @@ class Recovery:
             if asked is not None:
                 seen[order_id] = asked
         for order in sorted(seen.values(), key=lambda order: order.updated_at):
+            self._shortfall.order(order)
             self._fold(order)
         for fill in sorted(fills, key=lambda fill: fill.traded_at):
             self._fold_fill(fill)
+        for order_id in self._shortfall.lacking:
+            await self._complete(order_id)
+
+    async def _fills(self, known: Known, since: int, now: int) -> list[Fill]:
+        """Read the executions from the newest one known on: a reply without any proves nothing."""
+        anchored = known.filled_at > now - DAY_MS
+        # Well before it: the socket stamps an execution with its order's time, which need not be its own.
+        start = min(since, (known.filled_at - _OVERLAP_MS) // _SECOND_MS * _SECOND_MS) if anchored else since
+        listed = [fill async for fill in self._windows(self._trades, start, now)]
+        if anchored and not listed:
+            raise RestError("no execution is listed, not even those that are known")
+        return [fill for fill in listed if fill.traded_at >= self._floor]
 
     async def _open_orders(self, known: Known) -> list[Order]:
         listed = await self._rest.ask(self._exchange.open_orders_call())
@@ -241,6 +256,9 @@ class Recovery:
         """Ask for the executions of orders that have traded more than we know of."""
         while True:
             await asyncio.sleep(_LOOK_S)
+            if not self._floor:
+                # Nobody can tell yet what is too old to be published.
+                continue
             for order_id in self._shortfall.due(asyncio.get_running_loop().time()):
                 try:
                     await self._complete(order_id)
@@ -248,8 +266,8 @@ class Recovery:
                     self._odd.warning("executions of order %s cannot be read: %s", order_id, trouble)
 
     async def _complete(self, order_id: str) -> None:
-        now = self._clock.now_ms()
-        for fill in await self._rest.ask(self._exchange.trades_call(now - _REACH_MS, now, order_id)):
+        end = (self._clock.now_ms() // _SECOND_MS + 1) * _SECOND_MS
+        async for fill in self._windows(partial(self._trades, order_id=order_id), end - _REACH_MS, end):
             self._fold_fill(fill)
 
     def _fold_fill(self, fill: Fill) -> None:
@@ -260,7 +278,7 @@ class Recovery:
     async def _windows(
         self, read: Callable[[int, int], Awaitable[Sequence[R]]], start: int, end: int
     ) -> AsyncIterator[R]:
-        """Read a window; one that is full may hold more than it shows, and is halved."""
+        """Read a window of whole seconds; one that is full may hold more than it shows, and is halved."""
         rows = await read(start, end)
         if len(rows) < self._exchange.most_rows:
             for row in rows:
@@ -270,13 +288,13 @@ class Recovery:
             for row in rows:
                 yield row
         else:
-            middle = (start + end) // 2
+            middle = (start + end) // 2 // _SECOND_MS * _SECOND_MS
             for half in ((start, middle), (middle, end)):
                 async for row in self._windows(read, *half):
                     yield row
 
-    async def _trades(self, start: int, end: int) -> list[Fill]:
-        return await self._rest.ask(self._exchange.trades_call(start, end))
+    async def _trades(self, start: int, end: int, order_id: str = "") -> list[Fill]:
+        return await self._rest.ask(self._exchange.trades_call(start, end, order_id))
 
     async def _history(self, symbol: str, start: int, end: int) -> list[Order]:
         return await self._rest.ask(self._exchange.history_call(symbol, start, end))

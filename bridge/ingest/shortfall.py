@@ -50,12 +50,17 @@ class Shortfall:
             known.fills[fill.trade_id] = Decimal(fill.size)
             self._drop_settled(fill.order_id)
 
+    @property
+    def lacking(self) -> list[str]:
+        """The ids of the orders that lack executions."""
+        return [order_id for order_id, known in self._orders.items() if known.short]
+
     def due(self, now: float) -> list[str]:
         """Return the ids of the orders that lack executions and are to be asked for at monotonic time `now`.
 
         Whoever is returned is not due again before a while, ever longer: the exchange may be slow to list a match.
         """
-        due = [order_id for order_id, known in self._orders.items() if known.short and known.not_before <= now]
+        due = [order_id for order_id in self.lacking if self._orders[order_id].not_before <= now]
         for order_id in due:
             known = self._orders[order_id]
             known.not_before, known.wait_s = now + known.wait_s, min(known.wait_s * 2, _LONGEST_WAIT_S)

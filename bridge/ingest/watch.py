@@ -62,9 +62,11 @@ class Watch:
             count = tally.overflowed - told.overflowed
             self._router.happened(EventName.OVERFLOW, "writer", f"{count} entries dropped: the buffer is full")
             self._recovery.need("overflow")
-        if tally.refused > told.refused:
+        self._told = dataclasses.replace(tally, refused=told.refused, refusal=told.refusal)
+        # A key of the wrong type refuses every entry: one event tells it, a stream of them would push out all others.
+        if tally.refused > told.refused and tally.refusal != told.refusal:
             self._router.happened(EventName.ENTRY_REFUSED, "writer", tally.refusal)
-        self._told = dataclasses.replace(tally)
+            self._told.refused, self._told.refusal = tally.refused, tally.refusal
 
     def _replace_mute(self) -> None:
         mute = self._prover.mute()

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from redis.exceptions import NoScriptError
+
+from bridge.store.scripts import SYNCED
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from bridge.store.keys import Keys
 
+_RECENT: Final = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Open orders as `order id -> symbol`, open positions as `symbol:slot`, and two times in exchange milliseconds.
+    """Open orders as `order id -> symbol`, open positions as `symbol:slot`, and three times in exchange milliseconds.
 
     `synced_at` is until when the account was read completely, 0 if it never was; what is older than `floor` is not
-    published.
+    published; `filled_at` is when the newest execution known was made, 0 if none is. `recent` are the symbols of the
+    newest changes of orders, finished ones included.
     """
 
     orders: dict[str, str]
     positions: frozenset[str]
     synced_at: int
     floor: int
+    filled_at: int = 0
+    recent: frozenset[str] = frozenset()
 
     @property
     def symbols(self) -> set[str]:
         """The symbols of all of these."""
-        return set(self.orders.values()) | {member.rpartition(":")[0] for member in self.positions}
+        return set(self.recent) | set(self.orders.values()) | {member.rpartition(":")[0] for member in self.positions}
 
 
 class Account:
@@ -48,17 +57,30 @@ class Account:
             pipe.smembers(self._keys.open_orders)
             pipe.smembers(self._keys.open_positions)
             pipe.hgetall(self._keys.synced)
-            _, order_ids, positions, synced = await pipe.execute()
+            pipe.zrevrange(self._keys.seen_fills, 0, 0, withscores=True)
+            pipe.xrevrange(self._keys.orders, count=_RECENT)
+            _, order_ids, positions, synced, newest, changes = await pipe.execute()
         return Known(
             orders=await self._symbols(sorted(order_ids)),
             positions=frozenset(positions),
             synced_at=int(synced.get("at", 0)),
             floor=int(synced["floor"]),
+            filled_at=int(newest[0][1]) if newest else 0,
+            recent=frozenset(change["symbol"] for _, change in changes if "symbol" in change),
         )
 
-    async def synced(self, at: int, floor: int) -> None:
-        """Keep that the account was read completely until `at`, and that nothing older than `floor` is published."""
-        await self._client.hset(self._keys.synced, mapping={"at": str(at), "floor": str(floor)})
+    async def synced(self, at: int, floor: int, since: int = 0) -> bool:
+        """Keep that the account was read completely until `at`, and that nothing older than `floor` is published.
+
+        Not if the store does not know any more that it was read until `since`, from where this reading began: then it
+        lost what it held meanwhile, and all of that has to be read again. Tell whether it was kept.
+        """
+        arguments = (str(at), str(floor), str(since))
+        try:
+            answer = await self._client.evalsha(SYNCED.sha, 1, self._keys.synced, *arguments)
+        except NoScriptError:
+            answer = await self._client.eval(SYNCED.text, 1, self._keys.synced, *arguments)
+        return bool(answer)
 
     async def _symbols(self, order_ids: list[str]) -> dict[str, str]:
         async with self._client.pipeline(transaction=False) as pipe:

@@ -96,15 +96,21 @@ async def check(url: Secret) -> str:
 
 
 def _client(kind: type[Redis], url: Secret) -> Redis:
-    return kind.from_url(
-        url.reveal(),
-        decode_responses=True,
-        encoding_errors=_ODD_BYTES,
-        socket_connect_timeout=CONNECT_S,
-        socket_timeout=None,
-        retry=_never(),
-        protocol=2,
-    )
+    try:
+        client = kind.from_url(
+            url.reveal(),
+            decode_responses=True,
+            encoding_errors=_ODD_BYTES,
+            socket_connect_timeout=CONNECT_S,
+            socket_timeout=None,
+            retry=_never(),
+            protocol=2,
+        )
+        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
+    except (TypeError, ValueError) as wrong:
+        # What stands behind the question mark goes to redis-py as it is, and redis-py is strict about names.
+        raise StoreError(f"REDIS_URL: {str(wrong).rpartition('.')[2]}") from None
+    return client
 
 
 def _never() -> Retry:

@@ -28,5 +28,6 @@ CLOSED = _read("closed")
 DESIRED = _read("desired")
 HEARTBEAT = _read("heartbeat")
 BUDGET = _read("budget")
+SYNCED = _read("synced")
 
 APPENDS = (KLINE, CLOSED, ORDER, FILL, POSITION)

@@ -33,6 +33,7 @@ from redis.exceptions import (
 )
 
 from bridge.backoff import Backoff
+from bridge.log import Sampled
 from bridge.store import client, scripts
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Writer:
         self._connection: AbstractConnection | None = None
         self.tally = Tally()
         self.full = False
+        self._odd = Sampled(log)
 
     @property
     def depth(self) -> int:
@@ -215,7 +217,7 @@ class Writer:
                     continue
                 self.tally.refused += 1
                 self.tally.refusal = f"{append.stream}: {text}"
-                log.error("Redis refuses an entry of %s: %s", append.stream, text)
+                self._odd.warning("Redis refuses an entry of %s: %s", append.stream, text)
             elif reply == 0:
                 self.tally.repeats += 1
             elif reply == -1:

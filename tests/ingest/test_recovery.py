@@ -994,4 +994,3 @@ async def test_two_ingesters_that_fold_at_the_same_time_leave_each_fact_once(val
         for slot in {(e["symbol"], e["side"]) for e in positions}:
             sizes = [e["size"] for e in positions if (e["symbol"], e["side"]) == slot]
             assert all(size != later for size, later in zip(sizes, sizes[1:], strict=False))
-

@@ -133,7 +133,7 @@ def test_a_row_behind_what_the_socket_showed_proves_nothing() -> None:
         series = made(0)
         series.show(shown(1, **change))
         assert prove(series, rows(0, 1), at(2, 5)) == []
-        assert prove(series, [row(0), row(1, **change)], at(2, 8)) == [(1, "rest")]
+        assert prove(series, [row(0), msgspec.structs.replace(row(1), **change)], at(2, 8)) == [(1, "rest")]
         assert not series.contradictions
 
 
@@ -824,8 +824,13 @@ class Play:
             self.take(self.series.idle(price, self.now, 0))
 
 
-Step = tuple[Literal["go", "ask", "hang up", "listen", "restart", "word"], int, str, int]
+Step = tuple[Literal["go", "ask", "end", "hang up", "listen", "restart", "word"], int, str, int, int]
 FRAMES = st.sampled_from([Timeframe.M1, Timeframe.M5, Timeframe.H4, Timeframe.D1])
+LATE = st.sampled_from([0, 2 * S, 3 * S, 9 * S, 40 * S, 100 * S])
+KINDS = st.sampled_from(["answer"] * 6 + ["error", "nothing", "resumed"])
+LATENCIES = st.sampled_from([0, 50, 5 * S])
+# After the end of a period: around each of the moments that matter.
+OFFSETS = st.sampled_from([1, 2_999, 3 * S, 4 * S, 9_999, 10 * S, 12 * S, 59_999, 60 * S, 75 * S])
 
 
 @st.composite
@@ -834,6 +839,7 @@ def markets(draw: st.DrawFn) -> Market:
     timeframe = draw(FRAMES)
     length = timeframe.milliseconds
     trades = []
+    seen = st.sampled_from([True, True, True, False])
     gaps = draw(st.lists(st.sampled_from([0, 0, 1, 1, 2, 9, 40]), min_size=1, max_size=12))
     period = 0
     for gap in gaps:
@@ -841,7 +847,7 @@ def markets(draw: st.DrawFn) -> Market:
             st.lists(st.sampled_from([0, 1, S, length // 2, length - 2 * S, length - 1]), min_size=1, max_size=3)
         )
         trades += [
-            (DAWN + period * length + place, draw(st.integers(1, 9)), draw(st.integers(1, 5)), draw(st.booleans()))
+            (DAWN + period * length + place, draw(st.integers(1, 9)), draw(st.integers(1, 5)), draw(seen))
             for place in sorted(set(places))
         ]
         period += 1 + gap
@@ -849,19 +855,16 @@ def markets(draw: st.DrawFn) -> Market:
 
 
 def steps(length: int) -> st.SearchStrategy[list[Step]]:
-    times = st.sampled_from([1, 900, 3 * S, 7 * S, 20 * S, length // 3, length, 5 * length])
-    late = st.sampled_from([0, 0, 2 * S, 3 * S, 9 * S, 40 * S, 100 * S])
-    passing = st.tuples(st.just("go"), times, st.just(""), st.just(0))
-    asking = st.tuples(
-        st.just("ask"),
-        late,
-        st.sampled_from(["answer"] * 5 + ["error", "nothing", "resumed"]),
-        st.sampled_from([0, 50, 5 * S]),
-    )
-    other = st.tuples(
-        st.sampled_from(["hang up", "listen", "listen", "restart", "word", "word"]), late, st.just(""), st.just(0)
-    )
-    return st.lists(st.one_of(passing, passing, asking, asking, other), max_size=60)
+    times = st.sampled_from([1, 900, 3 * S, 7 * S, 20 * S, length // 3, length, 5 * length, 12 * length])
+    nothing, none = st.just(""), st.just(0)
+    step: list[st.SearchStrategy[Step]] = [
+        st.tuples(st.just("go"), times, nothing, none, none),
+        st.tuples(st.just("ask"), LATE, KINDS, LATENCIES, none),
+        st.tuples(st.just("end"), LATE, KINDS, LATENCIES, OFFSETS),
+        st.tuples(st.just("end"), LATE, KINDS, LATENCIES, OFFSETS),
+        st.tuples(st.sampled_from(["hang up", "listen", "restart", "word", "word"]), LATE, nothing, none, none),
+    ]
+    return st.lists(st.one_of(step), min_size=5, max_size=50)
 
 
 @st.composite
@@ -875,22 +878,27 @@ def plays(draw: st.DrawFn) -> tuple[Play, list[Step]]:
         flat_rows=draw(st.booleans()),
         late_ms=3 * S if small else 100 * S,
     )
+    if draw(st.booleans()):
+        play.listen()
     return play, draw(steps(play.length))
 
 
 def act(play: Play, step: Step) -> None:
     match step:
-        case "go", milliseconds, _, _:
+        case "go", milliseconds, _, _, _:
             play.go(milliseconds)
-        case "ask", late_ms, kind, latency_ms:
+        case "ask", late_ms, kind, latency_ms, _:
             play.ask(kind, late_ms, latency_ms)
-        case "hang up", _, _, _:
+        case "end", late_ms, kind, latency_ms, offset_ms:
+            play.go(play.length - play.now % play.length + offset_ms)
+            play.ask(kind, late_ms, latency_ms)
+        case "hang up", _, _, _, _:
             play.hang_up()
-        case "listen", _, _, _:
+        case "listen", _, _, _, _:
             play.listen()
-        case "restart", _, _, _:
+        case "restart", _, _, _, _:
             play.begin()
-        case "word", late_ms, _, _:
+        case "word", late_ms, _, _, _:
             play.word(late_ms)
 
 

@@ -52,6 +52,7 @@ async def test_the_demonstration_shows_true_candles_orders_fills_and_positions(t
         assert entry["open"] == candle["open"]
         assert int(entry["volume"]) <= int(candle["volume"])
     dealt = {str(fact["trade_id"]): fact for fact in truth if fact["fact"] == "fill"}
+    fills = [entry for entry in fills if entry["type"] == "fill"]
     assert fills
     for entry in fills:
         assert entry["price"] == dealt[entry["trade_id"]]["price"]
