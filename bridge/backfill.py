@@ -48,8 +48,8 @@ Take = Callable[[Sequence[Kline]], None]
 
 STDOUT: Final = "-"
 _TRIES: Final = 8
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 8.0
+_FIRST_WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 8.0
 # A series may try each length of candle before it finds the next trade; more replies in vain are REST's fault.
 _MOST_IN_VAIN: Final = 2 * len(Timeframe)
 _WRITTEN_AT_ONCE: Final = 500
@@ -77,7 +77,7 @@ def moment(text: str) -> int:
     try:
         # What is all digits but no milliseconds would be read as a date without hyphens, or is seconds.
         told = datetime.fromisoformat("" if digits else text)
-        return int((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1000)
+        return round((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         if digits and len(text) == _MS_DIGITS:
             return int(text)
@@ -151,8 +151,7 @@ class History:
         self._rest, self._clock, self._exchange = rest, clock, exchange
         self._wanted, self._say = wanted, say
         self._length = wanted.timeframe.milliseconds
-        self._began = 0
-        self.first = self.until = 0
+        self.began = self.first = self.until = 0
 
     @property
     def expected(self) -> int:
@@ -163,16 +162,18 @@ class History:
         """Settle which periods are wanted, by the exchange's clock; days and weeks begin where REST's rows say.
 
         Raises:
-            BackfillError: none.
+            BackfillError: no period that is over is wanted.
             RestError: the exchange does not tell its time.
         """
         await self._patiently(lambda: timekeeper.synchronise(self._clock, self._rest, self._exchange))
         end_ms, now = self._wanted.end_ms, self._clock.now_ms()
-        # No call reaches further back than that; nor did anybody trade such contracts then.
-        first = max(self._wanted.start_ms, now - self._reach(Timeframe.W1))
+        oldest = now - self._reach(Timeframe.W1)
+        if end_ms is not None and end_ms <= oldest:
+            raise BackfillError(f"nothing from before {iso(oldest)} can be asked for")
+        first = max(self._wanted.start_ms, oldest)
         first = first if self._length >= DAY_MS else -(-first // self._length) * self._length
         over = now - ROW_AFTER_MS - self._length + 1
-        self._began, self.first, self.until = now, first, min(over, end_ms or over)
+        self.began, self.first, self.until = now, first, min(over, end_ms or over)
         if end_ms is not None and first >= end_ms:
             raise BackfillError(f"no {self._wanted.timeframe} period opens from --from until --to")
         if first >= self.until:
@@ -200,7 +201,7 @@ class History:
                 del held[: len(ready)]
                 yield ready
             following_end = series.tail.open_time + 2 * self._length
-            if following_end > self._began or (not proven and following_end + SURE_AFTER_MS > sent_ms):
+            if following_end > self.began or (not proven and following_end + SURE_AFTER_MS > sent_ms):
                 return
             in_vain = 0 if proven else in_vain + 1
             if in_vain > _MOST_IN_VAIN:
@@ -336,7 +337,7 @@ class Backfill:
         self._appends = Appends(self._keys, settings)
         self._stream = self._keys.closed_klines(wanted.symbol, wanted.timeframe.value)
         self._redis = client.commands(settings.redis_url) if settings.redis_url else None
-        self._written = 0
+        self._inserting, self._written = False, 0
         self.summary = Summary(wanted.symbol, wanted.timeframe.value, wanted.out or self._stream)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -350,9 +351,9 @@ class Backfill:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if not working.done():
+        if not self._inserting:
             working.cancel()
-            await asyncio.wait([working])
+        await asyncio.wait([working])
         if working.cancelled():
             raise StoppedError(f"stopped: {self._so_far()}")
         try:
@@ -410,6 +411,9 @@ class Backfill:
             self._note(f"begins with {iso(told.first)}: nothing was traded before")
         if left := (history.until - 1 - told.last) // length:
             self._note(f"ends with {iso(told.last)}: REST shows nothing after it, so the {left:,} left may yet fill")
+        cap, behind = self._appends.closed_cap(self._wanted.timeframe), (history.began - told.last) // length
+        if self._wanted.out is None and behind > cap:
+            self._note(f"the {behind:,} periods since then are more than the {cap:,} that the bridge catches up with")
 
     def _note(self, text: str) -> None:
         self.summary.warnings.append(text)
@@ -420,8 +424,8 @@ class Backfill:
         came = f"came as far as {iso(told.last)} ({told.candles:,} candles)" if told.candles else "no candle came"
         if self._wanted.out == STDOUT:
             return f"{came}; what came is printed"
-        if self._written:
-            return f"{came}; the first {self._written:,} are in {self._stream}"
+        if self._inserting:
+            return f"{came}; at least the first {self._written:,} are in {self._stream}"
         return f"{came}; nothing was written to {told.target}"
 
     async def _refuse_unless_empty(self, first: int) -> None:
@@ -443,9 +447,10 @@ class Backfill:
 
     async def _insert(self, klines: Sequence[Kline]) -> None:
         length = self._wanted.timeframe.milliseconds
-        if self._redis is None or not klines:
+        if self._redis is None or self._wanted.out is not None:
             return
         await self._redis.script_load(scripts.CLOSED.text)
+        self._inserting = True
         for start in range(0, len(klines), _WRITTEN_AT_ONCE):
             async with self._redis.pipeline() as pipe:
                 for place, kline in enumerate(klines[start : start + _WRITTEN_AT_ONCE], start):
@@ -454,7 +459,7 @@ class Backfill:
                 replies = await pipe.execute()
             # 0: it is there already. A bridge that subscribed meanwhile may have gone on from where we were.
             if -1 in replies or (start == 0 and replies[0] == 0):
-                raise BackfillError(f"somebody else changed {self._stream} meanwhile; {self._so_far()}")
+                raise BackfillError(f"somebody else wrote to {self._stream} meanwhile; {self._so_far()}")
             self._written += len(replies)
 
 

@@ -148,16 +148,18 @@ async def test_people_get_lines_of_text(store: Redis, valkey_url: str) -> None:
         assert out.getvalue() == "--:--:--  event     lost    \n"
 
 
-async def test_a_redis_that_is_away_is_waited_for_and_nothing_is_missed(tmp_path: Path) -> None:
+async def test_a_redis_that_is_away_is_waited_for_and_nothing_is_missed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with EmbeddedServer(tmp_path, port=0) as server:
         store = client.commands(Secret(server.url))
         await server.stop()
         async with tailing(server.url) as out:
-            await wait_until(lambda: out.getvalue().startswith("waiting: Redis: "), "it says that it waits")
+            await wait_until(lambda: "waiting: Redis: " in caplog.text, "it says that it waits")
             await server.start()
             await until_following(store, out)
             await server.stop()
-            await wait_until(lambda: out.getvalue().count("waiting: Redis: ") >= 2, "it says so again")
+            await wait_until(lambda: caplog.text.count("waiting: Redis: ") >= 2, "it says so again")
             await server.start()
             await say(store, KEYS.events, "after the outage")
             await until_said(out, KEYS.events, "after the outage")
@@ -165,11 +167,11 @@ async def test_a_redis_that_is_away_is_waited_for_and_nothing_is_missed(tmp_path
         await store.aclose()
 
 
-async def test_it_can_be_ended_while_it_waits_for_redis(tmp_path: Path) -> None:
+async def test_it_can_be_ended_while_it_waits_for_redis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with EmbeddedServer(tmp_path, port=0) as server:
         await server.stop()
         async with tailing(server.url) as out:
-            await wait_until(lambda: out.getvalue().startswith("waiting: Redis: "), "it says that it waits")
+            await wait_until(lambda: "waiting: Redis: " in caplog.text, "it says that it waits")
 
 
 async def test_it_ends_when_nobody_reads_what_it_prints(store: Redis, valkey_url: str) -> None:

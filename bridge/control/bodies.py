@@ -23,7 +23,7 @@ Names = str | list[str]
 B = TypeVar("B", bound=Struct)
 
 
-class Nothing(Struct):
+class Nothing(Struct, forbid_unknown_fields=True):
     """A body that says nothing."""
 
 

@@ -73,6 +73,8 @@ class Recovery:
         self._reason = ""
         self._asked = asyncio.Event()
         self._told: set[str] = set()
+        self._crowded: set[int] = set()
+        self._began = 0
         self._floor = 0
         self._unanswered = 0
         self._found = 0
@@ -90,6 +92,7 @@ class Recovery:
         """Take note that a topic is active."""
         if topic in self._wanted:
             self._active |= {topic}
+            self._began = self._began or self._clock.now_ms()
             self.need("login")
 
     def lost(self) -> None:
@@ -118,10 +121,6 @@ class Recovery:
             parts.create_task(self._complete_fills())
             while True:
                 reason = await self._next_reason()
-                if self._active != self._wanted:
-                    # The answer for the other topic is on its way; a topic that is refused keeps nothing from the rest.
-                    await asyncio.sleep(_GATHER_S)
-                    self._asked.clear()
                 if self._active and not await self._try(reason):
                     await asyncio.sleep(_RETRY_S)
                     self._reason = self._reason or reason or "retry"
@@ -134,6 +133,9 @@ class Recovery:
                 await self._asked.wait()
         except TimeoutError:
             return ""
+        if self._active != self._wanted:
+            # The answer for the other topic may be on its way; one that is refused keeps nothing from the rest.
+            await asyncio.sleep(_GATHER_S)
         self._asked.clear()
         reason, self._reason = self._reason, ""
         return reason
@@ -155,8 +157,8 @@ class Recovery:
         topics = self._active
         orders, positions = self._exchange.order_topic in topics, self._exchange.position_topic in topics
         now = self._clock.now_ms()
-        # A store that lost its floor gets back ours.
-        known = await self._account.known(self._floor or now - int(self._settings.private_lookback_s * 1000))
+        # What happens from the first login on is published. A store that lost its floor gets back ours.
+        known = await self._account.known(self._floor or self._began - int(self._settings.private_lookback_s * 1000))
         self._floor = known.floor
         self._found = 0
         since = max(self._floor, known.synced_at - _OVERLAP_MS, now - _REACH_MS)
@@ -194,7 +196,8 @@ class Recovery:
         symbols |= known.symbols
         for symbol in sorted(symbols):
             async for order in self._windows(partial(self._history, symbol), since, now):
-                seen[order.order_id] = order
+                if order.order_id in known.orders or not 0 < order.updated_at < self._floor:
+                    seen[order.order_id] = order
         # What is known as open and listed nowhere, and what traded without being listed, has to be asked for by name.
         missing = {**known.orders, **{fill.order_id: fill.symbol for fill in fills}}
         for order_id in sorted(missing.keys() - seen.keys()):
@@ -204,9 +207,10 @@ class Recovery:
         for order in sorted(seen.values(), key=lambda order: order.updated_at):
             self._shortfall.order(order)
             self._fold(order)
-        for fill in sorted(fills, key=lambda fill: fill.traded_at):
+        # Rows come in no known order; the ids of executions grow.
+        for fill in sorted(fills, key=lambda fill: (fill.traded_at, len(fill.trade_id), fill.trade_id)):
             self._fold_fill(fill)
-        for order_id in self._shortfall.lacking:
+        for order_id in self._shortfall.due(asyncio.get_running_loop().time()):
             await self._complete(order_id)
 
     async def _fills(self, known: Known, since: int, now: int) -> list[Fill]:
@@ -284,7 +288,9 @@ class Recovery:
             for row in rows:
                 yield row
         elif end - start <= _SECOND_MS:
-            self._happened(EventName.INCOMPLETE, str(start), "more rows in one second than the exchange lists")
+            if start not in self._crowded:
+                self._crowded.add(start)
+                self._happened(EventName.INCOMPLETE, str(start), "more rows in one second than the exchange lists")
             for row in rows:
                 yield row
         else:

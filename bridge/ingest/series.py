@@ -216,7 +216,7 @@ class Series:
         if told_ms - QUIET_MS > self._quiet_until:
             self._quiet_from = told_ms - QUIET_MS
         self._quiet_until = told_ms
-        if not self.known or self._shown:
+        if not self.known or max(self._shown, default=-1) >= self._quiet_from:
             return []
         proven = []
         if self.tail is None or told_ms - self.tail.open_time > (self._cap + 1) * self._length:
@@ -270,7 +270,8 @@ class Series:
         if window.how is not How.NEXT:
             opened = self._over_at(sent_ms - SURE_AFTER_MS, self.tail.open_time if self.tail else 0)
             shifting = self.tail is None and self._length >= Timeframe.D1.milliseconds
-            if opens[-1] + length > opened or min(self._shown, default=opened + 1) <= opened or shifting:
+            quiet_from = opens[-1] + length
+            if quiet_from > opened or max(self._shown, default=0) >= quiet_from or shifting:
                 self._blind = 0
                 return
             yield self._write(self._empty(opened, rows[-1].close), window.how)
@@ -329,6 +330,9 @@ class Series:
             # What is written stays: Redis takes no older ids. But nobody shall have to find that out alone.
             self._disputed = written.open_time
             self.contradictions.append(both(written, row) + (f", but one opens at {newest}" if shifted else ""))
+            if row is not None and not behind(row, written):
+                # What follows without a trade repeats the true close.
+                self.tail = msgspec.structs.replace(row, closed=1)
         return not shifted
 
     def _write(self, kline: Kline, how: How) -> Closed:

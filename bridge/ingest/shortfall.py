@@ -12,7 +12,8 @@ from typing import Final
 from bridge.records import Fill, Order, Status
 
 _FIRST_WAIT_S: Final = 1.0
-_LONGEST_WAIT_S: Final = 60.0
+# What the exchange has not listed by then it will hardly ever list, and an order of many matches takes many calls.
+_LONGEST_WAIT_S: Final = 3600.0
 
 
 @dataclass(slots=True)
@@ -50,17 +51,12 @@ class Shortfall:
             known.fills[fill.trade_id] = Decimal(fill.size)
             self._drop_settled(fill.order_id)
 
-    @property
-    def lacking(self) -> list[str]:
-        """The ids of the orders that lack executions."""
-        return [order_id for order_id, known in self._orders.items() if known.short]
-
     def due(self, now: float) -> list[str]:
         """Return the ids of the orders that lack executions and are to be asked for at monotonic time `now`.
 
         Whoever is returned is not due again before a while, ever longer: the exchange may be slow to list a match.
         """
-        due = [order_id for order_id in self.lacking if self._orders[order_id].not_before <= now]
+        due = [order_id for order_id, known in self._orders.items() if known.short and known.not_before <= now]
         for order_id in due:
             known = self._orders[order_id]
             known.not_before, known.wait_s = now + known.wait_s, min(known.wait_s * 2, _LONGEST_WAIT_S)

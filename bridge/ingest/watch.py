@@ -62,6 +62,10 @@ class Watch:
             count = tally.overflowed - told.overflowed
             self._router.happened(EventName.OVERFLOW, "writer", f"{count} entries dropped: the buffer is full")
             self._recovery.need("overflow")
+        if tally.connections > told.connections > 0:
+            # A server that died suddenly comes back without its last moments: what it took need not be there any more.
+            self._prover.doubt()
+            self._recovery.need("redis")
         self._told = dataclasses.replace(tally, refused=told.refused, refusal=told.refusal)
         # A key of the wrong type refuses every entry: one event tells it, a stream of them would push out all others.
         if tally.refused > told.refused and tally.refusal != told.refusal:

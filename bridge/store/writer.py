@@ -83,6 +83,7 @@ class Tally:
     refused: int = 0
     refusal: str = ""
     flushes: int = 0
+    connections: int = 0
     trouble: str = ""
 
 
@@ -203,6 +204,7 @@ class Writer:
         for script in scripts.APPENDS:
             await connection.send_command("SCRIPT", "LOAD", script.text)
             await connection.read_response(timeout=math.inf)
+        self.tally.connections += 1
         return connection
 
     def _settle(self, batch: dict[Hashable, Append], replies: dict[Hashable, object]) -> str:

@@ -124,7 +124,7 @@ async def _ingester_halted(stage: Stage, dice: Random) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _store_killed(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+async def store_killed(stage: Stage, _dice: Random) -> AsyncIterator[None]:
     stage.kill_store()
     try:
         yield
@@ -162,11 +162,15 @@ async def _store_full(stage: Stage, _dice: Random) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _clients_cut(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+    await _cut_clients(stage)
+    yield
+
+
+async def _cut_clients(stage: Stage) -> None:
     """Cut every connection to the store at once: what was under way has an unknown outcome."""
     async with stage.redis() as redis:
         with suppress(RedisError, OSError):
             await redis.client_kill_filter(_type="normal", skipme=True)
-    yield
 
 
 # What is lost at a stream's end cannot be taken away alone: its last id would stay. So it is told anew without it.
@@ -179,14 +183,19 @@ return 1
 """
 
 
-@asynccontextmanager
-async def _closed_rewound(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    """Let the store lose the last closed candles of all streams, as one may that died before they were on disk."""
-    lost = dice.randint(1, 3)
+async def rewind(stage: Stage, lost: int) -> None:
+    """Take the last `lost` closed candles of every stream away."""
     async with stage.redis() as redis:
         with suppress(RedisError, OSError):
             for symbol, timeframe in stage.series:
                 await redis.eval(_REWIND, 1, stage.keys.closed_klines(symbol, timeframe), str(lost))
+
+
+@asynccontextmanager
+async def closed_rewound(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    """Let the store lose the last closed candles and all its clients, as if it had died before its disk had them."""
+    await rewind(stage, dice.randint(1, 3))
+    await _cut_clients(stage)
     yield
 
 
@@ -222,7 +231,7 @@ ALWAYS: Final = (
     Fault("sockets_cut", _sockets_cut, 0.0, frozenset(), weight=6),
     Fault("ingester_killed", _ingester_killed, 2.0, _INGESTER, weight=3),
     Fault("ingester_halted", _ingester_halted, 3.0, _INGESTER, weight=3),
-    Fault("store_killed", _store_killed, 1.5, _STORE, weight=3),
+    Fault("store_killed", store_killed, 1.5, _STORE, weight=3),
     Fault("store_full", _store_full, 2.0, _STORE),
     Fault("exchange_down", _exchange_down, 3.0, frozenset({"exchange"}), rest_away=True),
 )
@@ -233,7 +242,7 @@ LONG_SILENCE: Final = switch("rest_500", _on, 8.0, rest_away=True)
 OTHERS: Final = (
     Fault("store_halted", _store_halted, 3.0, _STORE),
     Fault("clients_cut", _clients_cut, 0.0, _STORE, weight=3),
-    Fault("closed_rewound", _closed_rewound, 0.0, _STORE, weight=1),
+    Fault("closed_rewound", closed_rewound, 0.0, _STORE, weight=1),
     Fault("wishes_withdrawn", _wishes_withdrawn, 3.0, frozenset({"wishes"})),
     switch("delay_frames", _between(0.05, 0.6), 3),
     switch("duplicate_frames", _whole(1, 5), 4),

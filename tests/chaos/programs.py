@@ -32,6 +32,9 @@ class Program(Protocol):
     def kill(self) -> None:
         """End it without a chance to say anything."""
 
+    async def gone(self) -> None:
+        """Return once all it had open is closed."""
+
     def halt(self) -> None:
         """Let it stand still."""
 
@@ -61,6 +64,11 @@ class IngesterTask:
         """End it; what it holds is gone."""
         if self._task is not None:
             self._task.cancel()
+
+    async def gone(self) -> None:
+        """Return once all it had open is closed."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     def halt(self) -> None:
         """Do nothing."""
@@ -110,6 +118,9 @@ class IngesterProgram:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    async def gone(self) -> None:
+        """Return at once: a killed process has nothing open."""
 
     def halt(self) -> None:
         """Let it stand still."""

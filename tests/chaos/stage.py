@@ -104,6 +104,7 @@ class Stage:
         await self.stop_trading()
         for program in self.ingesters:
             program.kill()
+            await program.gone()
         await self.exchange.stop()
         await self.store.stop()
 

@@ -65,7 +65,7 @@ async def test_candles_are_unsubscribed_from(api: httpx2.AsyncClient, known: Sto
         ),
         ({"symbols": "*", "tfs": ["1m"]}, [EVERY_1M], "every contract with timeframes: 1m"),
         ({"symbol": "*", "tfs": "1D"}, ["futures/klineBin1D:*"], "every contract with timeframes: 1d"),
-        ({"symbol": "BTCUSDT", "symbols": None, "tfs": "1W", "more": 1}, ["futures/klineBin1W:BTCUSDT"], "1w"),
+        ({"symbol": "BTCUSDT", "symbols": None, "tfs": "1W"}, ["futures/klineBin1W:BTCUSDT"], "1w"),
     ],
 )
 async def test_symbols_and_timeframes_are_named_in_many_ways(

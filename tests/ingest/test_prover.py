@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from redis.asyncio import Redis
 
-from bridge.ingest import pace
+from bridge.ingest import listing, pace
 from bridge.ingest.ingester import Ingester
 from bridge.ingest.prover import Prover
 from bridge.simulator import Simulator
@@ -35,15 +35,16 @@ Fields = dict[str, str]
 
 
 @pytest.fixture(autouse=True)
-def _short_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a refusal the exchange's time goes on much faster than ours."""
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After trouble the exchange's time goes on much faster than ours."""
+    monkeypatch.setattr(listing, "_RETRY_S", 0.05)
     monkeypatch.setattr(pace, "_REFUSED_S", 0.05)
     monkeypatch.setattr(pace, "_BANNED_S", 0.1)
 
 
 def exchange(**changes: Any) -> Simulator:  # noqa: ANN401 - the fields of a scenario
-    """Two minutes in a second, of a lively market with quiet corners."""
-    return market(**{"rate": 120.0, "symbols": 4, "quiet_share": 0.5} | changes)
+    """Four minutes in a second, of a lively market with quiet corners."""
+    return market(**{"rate": 240.0, "symbols": 4, "quiet_share": 0.5} | changes)
 
 
 def topics(*series: Series) -> list[str]:
@@ -174,7 +175,8 @@ MINUTES: Final = tuple((symbol, "1m") for symbol in (LIVELY, SPARSE, DEAD))
 @pytest.mark.parametrize("week_starts_on", ["monday", "thursday"])
 async def test_candles_of_every_length_are_the_truth_lively_or_quiet(valkey_url: str, week_starts_on: str) -> None:
     start = EVE if week_starts_on == "monday" else EVE - 4 * 86_400_000
-    series = [(symbol, frame.value) for symbol in (LIVELY, SPARSE, DEAD) for frame in Timeframe]
+    symbols = (LIVELY, SPARSE, DEAD) if week_starts_on == "monday" else (LIVELY,)
+    series = [(symbol, frame.value) for symbol in symbols for frame in Timeframe]
     series = [each for each in series if each not in {(DEAD, "1d"), (DEAD, "1w")}]
     async with staged(exchange(start=start, week_starts_on=week_starts_on), valkey_url, *series) as stage:
         midnight = start + 150_000
@@ -182,10 +184,11 @@ async def test_candles_of_every_length_are_the_truth_lively_or_quiet(valkey_url:
             await stage.until_closed(midnight)
             await stage.until_right(3)
             assert await stage.newest(LIVELY, "1w") == midnight - Timeframe.W1.milliseconds
-            assert await stage.newest(SPARSE, "1d") == midnight - Timeframe.D1.milliseconds
-            assert await stage.sources() == {"rest", "empty"}
-            assert {fields["close"] for _, fields in await stage.closed(DEAD, "1m")} == {"2.1734"}
             assert len(await stage.closed(LIVELY, "1m")) > 490
+            assert "ws" not in await stage.sources()
+            if SPARSE in symbols:
+                assert await stage.newest(SPARSE, "1d") == midnight - Timeframe.D1.milliseconds
+                assert {fields["close"] for _, fields in await stage.closed(DEAD, "1m")} == {"2.1734"}
             assert not await stage.events("contradiction")
 
 
@@ -213,7 +216,7 @@ async def test_whatever_befalls_rest_all_is_right_and_complete_once_it_passes(va
         await stage.until_right()
         for trouble, value in TROUBLES.items():
             setattr(stage.simulator.faults, trouble, value)
-            await stage.until_later(2)
+            await stage.until_later(1.3)
             stage.simulator.faults.reset()
             await stage.until_closed(stage.simulator.now)
         await stage.until_right()
@@ -222,11 +225,12 @@ async def test_whatever_befalls_rest_all_is_right_and_complete_once_it_passes(va
         assert not await stage.events("unproven")
 
 
-@pytest.mark.parametrize("fault", ["withhold_last", "late_updates", "two_items", "ts_plus_1s", "duplicate_frames"])
-async def test_whatever_the_socket_shows_the_closed_candles_are_rests(valkey_url: str, fault: str) -> None:
+async def test_whatever_the_socket_shows_the_closed_candles_are_rests(valkey_url: str) -> None:
     async with staged(exchange(), valkey_url, (LIVELY, "1m"), (SPARSE, "1m")) as stage, stage.ingester():
-        setattr(stage.simulator.faults, fault, 20.0 if fault == "withhold_last" else fault != "duplicate_frames" or 2)
-        await stage.until_right(4)
+        faults = stage.simulator.faults
+        faults.withhold_last, faults.late_updates, faults.two_items = 20.0, True, True
+        faults.ts_plus_1s, faults.duplicate_frames, faults.malformed_frames = True, 2, 3
+        await stage.until_right(6)
         assert await stage.sources() == {"rest", "empty"}
 
 
@@ -272,11 +276,11 @@ async def test_what_an_ingester_missed_is_filled_in_by_the_next_one(valkey_url: 
 
 
 async def test_a_gap_of_hundreds_of_candles_is_filled_by_several_calls(valkey_url: str) -> None:
-    async with staged(exchange(rate=60.0), valkey_url, (LIVELY, "1m"), (SPARSE, "1m")) as stage:
+    async with staged(exchange(start=EVE), valkey_url, (LIVELY, "1m"), (SPARSE, "1m")) as stage:
         async with stage.ingester("first"):
             await stage.until_right()
         started = stage.simulator.now
-        stage.simulator.market.clock._began -= 1_200 * 60 / 60.0  # type: ignore[operator]  # noqa: SLF001 - twenty hours pass in a moment
+        stage.simulator.market.clock._began -= 300  # type: ignore[operator]  # noqa: SLF001 - twenty hours pass in a moment
         assert stage.simulator.now - started >= 1_199 * MINUTE_MS
         async with stage.ingester("second"):
             await stage.until_right()
@@ -299,9 +303,11 @@ async def test_a_store_that_lost_its_newest_candles_gets_them_again(valkey_url: 
         for each in stage.series:
             stream = KEYS.closed_klines(*each)
             entries = await stage.closed(*each)
-            await stage.store.delete(stream)
-            for entry_id, fields in entries[:-9]:
-                await stage.store.xadd(stream, fields, id=entry_id)  # type: ignore[arg-type]  # its stub is invariant
+            async with stage.store.pipeline() as pipe:
+                pipe.delete(stream)
+                for entry_id, fields in entries[:-9]:
+                    pipe.xadd(stream, fields, id=entry_id)  # type: ignore[arg-type]  # its stub is invariant
+                await pipe.execute()
         await stage.until_right()
         await stage.until_event("gap_filled", 2)
 
@@ -314,7 +320,7 @@ async def test_a_mute_topic_gets_a_new_connection_and_the_connection_time_to_spe
         assert (event["subject"], event["text"]) == ("public", f"1 symbols trade unseen, {LIVELY} among them")
         assert any("mute" in lost["text"] for lost in await stage.until_event("lost"))
         begun = stage.simulator.now
-        await stage.until_later(6)
+        await stage.until_later(5)
         again = len(await stage.events("mute")) - 1
         assert again <= (stage.simulator.now - begun) / (2 * MINUTE_MS) + 1, "no more often than it could tell"
         stage.simulator.faults.reset()
@@ -352,7 +358,6 @@ async def test_a_candle_that_an_interruption_left_open_gets_its_last_word_in_the
 
 
 async def test_contracts_that_do_not_trade_cost_no_calls(valkey_url: str) -> None:
-    idle = [(f"SIM{number:03}USDT", "1m") for number in range(9, 19, 2)]
     simulator = exchange(symbols=18, quiet_share=1.0)
     idle = [(symbol, "1m") for symbol, contract in simulator.market.contracts.items() if contract.life.name == "DEAD"]
     async with staged(simulator, valkey_url, *idle) as stage, stage.ingester():

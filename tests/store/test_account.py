@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.records import PositionMode, PositionSide, Status
+from bridge.records import PositionMode, PositionSide, Resync, Status
 from bridge.store.account import Account, Known
 from bridge.store.keys import Keys
-from tests.store.support import KEYS, ORDER, POSITION, changed, said, state
+from tests.store.support import APPENDS, FILL, KEYS, ORDER, POSITION, changed, run, said, state
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -51,6 +51,35 @@ async def test_a_complete_reading_is_kept(store: Redis) -> None:
     await account.synced(NOW, FLOOR + 1)
     known = await account.known(NOW)
     assert (known.synced_at, known.floor) == (NOW, FLOOR + 1)
+
+
+async def test_a_reading_that_began_in_a_store_since_emptied_is_not_kept(store: Redis) -> None:
+    account = Account(store, KEYS)
+    assert await account.synced(NOW, FLOOR)
+    assert await account.synced(NOW + 5, FLOOR, NOW)
+    await store.flushall()
+    assert not await account.synced(NOW + 9, FLOOR, NOW + 5)
+    assert await state(store, KEYS.synced) == {}
+
+
+async def test_a_script_that_the_server_forgot_is_sent_again(store: Redis) -> None:
+    account = Account(store, KEYS)
+    await store.script_flush()
+    for _ in range(2):
+        assert await account.synced(NOW, FLOOR)
+
+
+async def test_symbols_of_finished_orders_and_the_time_of_the_newest_fill_are_known(store: Redis) -> None:
+    await said(
+        store,
+        changed(ORDER, symbol="ETHUSDT", status=Status.CANCELED),
+        changed(FILL, trade_id="9", traded_at=3_000),
+        changed(FILL, traded_at=2_000),
+    )
+    (marker, *_) = APPENDS.markers(Resync("main", "login", "bridge", 1), orders=True, positions=False)
+    await run(store, marker)
+    known = await Account(store, KEYS).known(FLOOR)
+    assert (known.orders, known.symbols, known.filled_at) == ({}, {"ETHUSDT"}, 3_000)
 
 
 async def test_an_order_whose_state_is_gone_is_not_asked_for(store: Redis) -> None:

@@ -1,0 +1,36 @@
+"""The chaos would notice if a protection were taken out: so a run without failures means something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.trials import CONTROL, TRIALS, Trial, hurried, tried
+
+# Where nothing is broken, a slow machine may take its time.
+_PATIENT_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurried(monkeypatch)
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name.replace(" ", "_"))
+async def test_a_missing_protection_is_noticed(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial.broken(monkeypatch)
+    outcome = await tried(trial.acts, tmp_path, **trial.plan)
+    for kinds in trial.kinds:
+        assert kinds & outcome.verdict.counts.keys(), outcome.verdict.counts
+
+
+async def test_with_all_protections_the_same_faults_break_no_promise(tmp_path: Path) -> None:
+    outcome = await tried(CONTROL, tmp_path, calm_s=_PATIENT_S)
+    assert outcome.verdict.failures == []
+
+
+async def test_with_all_protections_an_outage_of_the_store_loses_no_execution_and_no_last_word(tmp_path: Path) -> None:
+    trial = TRIALS[-1]
+    outcome = await tried(trial.acts, tmp_path, calm_s=_PATIENT_S, **trial.plan)
+    assert outcome.verdict.failures == []
