@@ -21,7 +21,7 @@ run: $(RUN)  ## Everything in one process against BitMart itself
 	@$(BIN)/bitmart-bridge up
 
 test: $(DEV)  ## All tests, with branch coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal --cov --cov-report=term
 
 check: $(DEV)  ## Lint, format and types
 	@$(BIN)/ruff check .

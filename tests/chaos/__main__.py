@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from tests.chaos import table
 from tests.chaos.plan import RATE, SYMBOLS, drawn
 from tests.chaos.run import Outcome, played
 from tests.chaos.schedule import acts
+from tests.chaos.trials import TRIALS, hurried, patching, tried
 
 _SECONDS: Final = 20.0
 
@@ -28,11 +30,25 @@ _SECONDS: Final = 20.0
 @click.option("--rate", default=RATE, show_default=True, help="Market seconds per second.")
 @click.option("--emptied/--no-emptied", default=True, show_default=True, help="Whether the store may lose all it had.")
 @click.option("--keep", is_flag=True, help="Keep the logs of runs that went well, too.")
+@click.option("--protections", is_flag=True, help="Instead, take out one protection at a time: each has to be missed.")
 @click.option("--verbose", is_flag=True, help="Print each run's faults by kind.")
 def main(
-    *, seeds: int, first: int, seconds: float, symbols: int, rate: float, emptied: bool, keep: bool, verbose: bool
+    *,
+    seeds: int,
+    first: int,
+    seconds: float,
+    symbols: int,
+    rate: float,
+    emptied: bool,
+    keep: bool,
+    protections: bool,
+    verbose: bool,
 ) -> None:
     """Let everything fail at random under load, and hold the streams against the truth."""
+    # What is sent to a socket that was just cut is no news here.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    if protections:
+        sys.exit(0 if _protections() else 1)
     struck: Counter[str] = Counter()
     failed = 0
     click.echo(table.HEADER)
@@ -48,6 +64,21 @@ def main(
     click.echo(table.faults(struck))
     click.echo(f"{seeds - failed} of {seeds} seeds kept every promise")
     sys.exit(1 if failed else 0)
+
+
+def _protections() -> bool:
+    """Play every trial, and tell whether each was noticed."""
+    logging.getLogger("bridge").setLevel(logging.CRITICAL)
+    noticed = True
+    for trial in TRIALS:
+        with patching() as patch, tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+            hurried(patch)
+            trial.broken(patch)
+            found = asyncio.run(tried(trial.acts, Path(folder), **trial.plan)).verdict.counts
+        missed = [sorted(kinds) for kinds in trial.kinds if not kinds & found.keys()]
+        noticed = noticed and not missed
+        click.echo(f"{'MISSED' if missed else 'noticed':<8} {trial.name}")
+    return noticed
 
 
 def _told(outcome: Outcome, *, verbose: bool) -> None:

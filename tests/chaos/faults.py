@@ -14,7 +14,7 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from bridge.simulator.faults import FaultValue
+from bridge.simulator.faults import Faults, FaultValue
 from tests.chaos.stage import Stage
 
 Strike = Callable[[Stage, Random], AbstractAsyncContextManager[None]]
@@ -24,6 +24,7 @@ _FULL: Final = "1"
 _ROOMY: Final = "1gb"
 _SOME: Final = 12
 _RETRY_S: Final = 0.1
+_OFF: Final = Faults()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +49,17 @@ class Fault:
 
 
 def switch(name: str, draw: Draw, longest_s: float, *, rest_away: bool = False, weight: int = 2) -> Fault:
+    """Make a fault of one of the simulator's switches; `draw` says to what it is set."""
+
     @asynccontextmanager
     async def strike(stage: Stage, dice: Random) -> AsyncIterator[None]:
         stage.exchange.faults.set(name, draw(stage, dice))
         try:
             yield
         finally:
-            stage.exchange.faults.set(name, _OFF.get(name, False))
+            stage.exchange.faults.set(name, getattr(_OFF, name))
 
     return Fault(name, strike, longest_s, frozenset({name}), rest_away, weight)
-
-
-_OFF: Final[dict[str, FaultValue]] = {
-    "mute_topics": (),
-    "refuse_topics": (),
-    "group_suffix": "",
-    "position_data": "",
-    "delay_frames": 0.0,
-    "withhold_last": 0.0,
-    "rest_slow_s": 0.0,
-    "rest_early": 0.0,
-    "rest_gateway": 0,
-    "duplicate_frames": 0,
-    "lose_frames": 0,
-    "malformed_frames": 0,
-    "cut_every_frames": 0,
-    "connection_limit": 0,
-}
 
 
 def _on(_stage: Stage, _dice: Random) -> FaultValue:
@@ -83,6 +68,11 @@ def _on(_stage: Stage, _dice: Random) -> FaultValue:
 
 def _between(least: float, most: float) -> Draw:
     return lambda _stage, dice: dice.uniform(least, most)
+
+
+def _hedged(stage: Stage, _dice: Random) -> FaultValue:
+    """Without the account's mode, a one-way position looks like one of two."""
+    return stage.plan.scenario.position_mode == "hedge_mode"
 
 
 def _whole(least: int, most: int) -> Draw:
@@ -111,6 +101,17 @@ async def _ingester_killed(stage: Stage, dice: Random) -> AsyncIterator[None]:
         yield
     finally:
         program.start()
+
+
+@asynccontextmanager
+async def _all_ingesters_killed(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+    for program in stage.ingesters:
+        program.kill()
+    try:
+        yield
+    finally:
+        for program in stage.ingesters:
+            program.start()
 
 
 @asynccontextmanager
@@ -161,7 +162,7 @@ async def _store_full(stage: Stage, _dice: Random) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _clients_cut(stage: Stage, _dice: Random) -> AsyncIterator[None]:
+async def clients_cut(stage: Stage, _dice: Random) -> AsyncIterator[None]:
     await _cut_clients(stage)
     yield
 
@@ -240,8 +241,9 @@ LONG_SILENCE: Final = switch("rest_500", _on, 8.0, rest_away=True)
 
 # These are drawn.
 OTHERS: Final = (
+    Fault("ingester_all_killed", _all_ingesters_killed, 2.0, _INGESTER),
     Fault("store_halted", _store_halted, 3.0, _STORE),
-    Fault("clients_cut", _clients_cut, 0.0, _STORE, weight=3),
+    Fault("clients_cut", clients_cut, 0.0, _STORE, weight=3),
     Fault("closed_rewound", closed_rewound, 0.0, _STORE, weight=1),
     Fault("wishes_withdrawn", _wishes_withdrawn, 3.0, frozenset({"wishes"})),
     switch("delay_frames", _between(0.05, 0.6), 3),
@@ -277,6 +279,9 @@ OTHERS: Final = (
     switch("position_first", _on, 5),
     switch("position_full", _on, 5),
     switch("position_data", _one_of("null", "empty"), 2),
+    switch("one_way_signed", _on, 5),
+    switch("old_private_shape", _hedged, 3),
+    switch("docs_error_text", _on, 5, weight=1),
     switch("rest_429", _on, 2, rest_away=True),
     switch("rest_418", _on, 0.5, rest_away=True, weight=1),
     switch("rest_403", _on, 2, rest_away=True),

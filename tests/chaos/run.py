@@ -96,25 +96,31 @@ async def _within(seconds: float, holds: Callable[[], Awaitable[bool]]) -> bool:
 
 
 async def _warm(stage: Stage) -> bool:
-    """Whether every stream that can begin has begun, and the account was read."""
+    """Whether every stream that can begin has begun, and the account was read.
+
+    No week is over yet: the market began in this one.
+    """
+    began = [(symbol, timeframe) for symbol, timeframe in _provable(stage) if timeframe != Timeframe.W1]
     async with stage.redis() as redis:
-        if not await redis.hget(stage.keys.synced, "at"):
-            return False
-        return await _reach(redis, stage, 1)
+        return bool(await redis.hget(stage.keys.synced, "at")) and await _reach(redis, stage, began, 1)
 
 
 async def _proven(stage: Stage, until_ms: int) -> bool:
     """Whether every closed stream has come as far as the periods that ended before `until_ms`."""
     async with stage.redis() as redis:
-        return await _reach(redis, stage, until_ms)
+        return await _reach(redis, stage, _provable(stage), until_ms)
 
 
-async def _reach(redis: Redis, stage: Stage, until_ms: int) -> bool:
-    wanted = [
+def _provable(stage: Stage) -> list[tuple[str, str]]:
+    """All series but those days and weeks of which nobody can say that nothing was traded in them."""
+    return [
         (symbol, timeframe)
         for symbol, timeframe in stage.series
         if symbol not in stage.dead or Timeframe(timeframe).milliseconds < DAY_MS
     ]
+
+
+async def _reach(redis: Redis, stage: Stage, wanted: Sequence[tuple[str, str]], until_ms: int) -> bool:
     async with redis.pipeline(transaction=False) as pipe:
         for symbol, timeframe in wanted:
             pipe.xrevrange(stage.keys.closed_klines(symbol, timeframe), count=1)

@@ -7,8 +7,8 @@ All of it in one process, on a small and fast market.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
 from pathlib import Path
@@ -27,7 +27,7 @@ from bridge.simulator import Scenario
 from bridge.store import scripts
 from bridge.store.appends import Append, Appends
 from bridge.store.writer import Writer
-from tests.chaos.faults import Fault, rewind, store_killed, switch
+from tests.chaos.faults import Fault, clients_cut, rewind, store_killed, switch
 from tests.chaos.plan import NEVER_S, PATIENT_S, Plan
 from tests.chaos.programs import IngesterTask
 from tests.chaos.run import Outcome, played
@@ -46,6 +46,34 @@ class Patch(Protocol):
 
     def setattr(self, target: object, name: str, value: object) -> None:
         """Replace an attribute of `target`."""
+
+
+class Patches:
+    """Replaces attributes, and puts them back."""
+
+    def __init__(self) -> None:
+        """Begin with nothing replaced."""
+        self._sound: list[tuple[object, str, object]] = []
+
+    def setattr(self, target: object, name: str, value: object) -> None:
+        """Replace an attribute of `target`."""
+        self._sound.append((target, name, getattr(target, name)))
+        setattr(target, name, value)
+
+    def undo(self) -> None:
+        """Put back what was replaced."""
+        while self._sound:
+            setattr(*self._sound.pop())
+
+
+@contextmanager
+def patching() -> Iterator[Patches]:
+    """Replace attributes for a while."""
+    patches = Patches()
+    try:
+        yield patches
+    finally:
+        patches.undo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +174,14 @@ STORE_KILLED: Final = Act(Fault("store_killed", store_killed, 2.0, _NONE), 0.2, 
 REWOUND: Final = Act(Fault("closed_rewound", _rewound, 0.0, _NONE), 0.3, 0.3)
 PRIVATE_AWAY: Final = Act(Fault("private_away", _private_away, 1.0, _NONE), 0.2, 1.0)
 EMPTY: Final = Act(switch("rest_empty", lambda _stage, _dice: True, 2.0), 0.1, 1.5)
+CLIENTS_CUT: Final = Act(Fault("clients_cut", clients_cut, 0.0, _NONE), 0.6, 0.6)
 EARLY: Final = Act(Fault("rest_early", _early, 1.0, _NONE), 0.1, 1.8)
 # All of it, one after the other, with every protection in place.
 CONTROL: Final = (
     STORE_KILLED,
     Act(REWOUND.fault, 2.2, 2.2),
     Act(PRIVATE_AWAY.fault, 2.2, 3.0),
+    Act(CLIENTS_CUT.fault, 3.1, 3.1),
     Act(EMPTY.fault, 3.2, 4.2),
     Act(EARLY.fault, 4.4, 4.5),
 )
@@ -239,6 +269,10 @@ def _drops_flushes(patch: Patch) -> None:
 
     patch.setattr(Writer, "_exchange", exchange)
     # Reading the account after each loss of the connection would make good for it.
+    _tells_no_losses(patch)
+
+
+def _tells_no_losses(patch: Patch) -> None:
     patch.setattr(Watch, "_tell_losses", lambda _self: None)
 
 
@@ -300,6 +334,13 @@ TRIALS: Final = (
         (_kinds("fill missing", "order missing", "order stale", "position stale"),),
         _folds_nothing,
         (PRIVATE_AWAY,),
+    ),
+    Trial(
+        "a store that was away is believed to hold what it took",
+        (_kinds("candle missing"),),
+        _tells_no_losses,
+        (REWOUND, CLIENTS_CUT),
+        {"timeframes": ("1m", "15m")},
     ),
     Trial(
         "a flush is forgotten when the connection is lost",

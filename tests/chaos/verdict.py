@@ -217,7 +217,7 @@ def _judge_orders(verdict: Verdict, exchange: Simulator, entries: Sequence[Entry
     verdict.counts["orders"] += len(last)
     for order_id, order in exchange.account.orders.items():
         if order_id not in last:
-            if order.create_time >= floor:
+            if order.update_time >= floor:
                 verdict.fail("order missing", f"{order_id}, {order}")
         elif _state(last[order_id]) != _true_state(order):
             verdict.fail("order stale", f"{dict(last[order_id])}; the truth: {order}")
