@@ -53,3 +53,11 @@ class StoreError(BridgeError):
 
 class AddressInUseError(BridgeError):
     """An address we were told to listen on is taken."""
+
+
+class BackfillError(BridgeError):
+    """The history that was asked for cannot be had, or not be put where it should go."""
+
+
+class StoppedError(BackfillError):
+    """Somebody asked to stop; the message says how far it had come."""

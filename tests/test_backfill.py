@@ -21,11 +21,11 @@ import pytest
 import redis as sync_redis
 from redis.asyncio import Redis
 
-from bridge import backfill, cli
+from bridge import cli, files
 from bridge.backfill import Backfill, BackfillError, StoppedError, Summary, Wanted, iso, moment
 from bridge.errors import BridgeError, InvalidTopicError, StoreError, UnknownTimeframeError
 from bridge.exchanges.bitmart import BitMart
-from bridge.ingest import pace
+from bridge.ingest import history, pace
 from bridge.records import Kline, field_names
 from bridge.settings import Settings
 from bridge.simulator import Scenario, Simulator
@@ -47,8 +47,8 @@ Candle = tuple[int, str, str, str, str, str]
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfill, "_FIRST_WAIT_S", 0.001)
-    monkeypatch.setattr(backfill, "_LONGEST_WAIT_S", 0.001)
+    monkeypatch.setattr(history, "_FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(history, "_LONGEST_WAIT_S", 0.001)
     monkeypatch.setattr(pace, "_REFUSED_S", 0.05)
 
 
@@ -567,7 +567,7 @@ async def test_parquet_has_prices_as_strings_and_times_as_whole_numbers(
     arrow = FakeArrow()
     monkeypatch.setitem(sys.modules, "pyarrow", arrow)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", arrow)
-    monkeypatch.setattr(backfill, "_ROW_GROUP", 600)
+    monkeypatch.setattr(files, "_ROW_GROUP", 600)
     async with market() as simulator:
         end = START - HOUR_MS
         wanted = Wanted(BUSY, Timeframe.M1, end - 1_200 * MINUTE_MS, end, str(tmp_path / "candles.PARQUET"))

@@ -20,7 +20,7 @@ from bridge import __version__, cli
 from bridge.store.keys import Keys
 from tests.ingest.rig import nobody
 
-COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check")
+COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check", "backfill")
 KEYS = Keys()
 Run = Callable[..., tuple[int, str, str]]
 NOWHERE = "redis://nobody"
