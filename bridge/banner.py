@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from bridge import __version__
@@ -24,7 +27,7 @@ def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str)
         f"  Control    {control_url}",
         f"  Subscribe  curl -s -X POST {control_url}/klines/subscribe{token} -d '{body}'",
         f"  Read       redis-cli {server} XREAD BLOCK 0 STREAMS '{stream}' '$'",
-        f"             bitmart-bridge tail --redis-url {where}",
+        f"             {_command()} tail --redis-url {where}",
         "  Stop       Ctrl-C; a second one forces",
     ]
     if exchange.environment == "simulator":
@@ -35,3 +38,9 @@ def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str)
             " its sockets may be silent or gone. `bitmart-bridge up --demo` shows the bridge at work."
         )
     return "\n".join(lines)
+
+
+def _command() -> str:
+    """Return what to type for this program: its path, where its name alone would not be found."""
+    path = Path(sys.argv[0])
+    return str(path) if path.name == "bitmart-bridge" and not shutil.which(path.name) else "bitmart-bridge"

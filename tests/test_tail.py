@@ -170,7 +170,7 @@ async def test_a_redis_that_is_away_is_waited_for_and_nothing_is_missed(
 async def test_it_can_be_ended_while_it_waits_for_redis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with EmbeddedServer(tmp_path, port=0) as server:
         await server.stop()
-        async with tailing(server.url) as out:
+        async with tailing(server.url):
             await wait_until(lambda: "waiting: Redis: " in caplog.text, "it says that it waits")
 
 
