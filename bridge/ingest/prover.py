@@ -123,8 +123,11 @@ class Prover:
         return max((series.lag_ms(now) for series in self._series.values()), default=0)
 
     def mute(self) -> list[str]:
-        """Return the symbols that trade while the socket, listened to all the time, shows nothing of it."""
-        return [key[0] for key, series in self._series.items() if series.mute_periods >= _MUTE_PERIODS]
+        """Return the symbols that trade while the socket, listened to all the time, shows nothing of it; each once."""
+        mute = [(key[0], series) for key, series in self._series.items() if series.mute_periods >= _MUTE_PERIODS]
+        for _, series in mute:
+            series.mute_periods = 0
+        return list(dict.fromkeys(symbol for symbol, _ in mute))
 
     async def run(self) -> None:
         """Prove for ever."""

@@ -119,12 +119,22 @@ class Recovery:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._complete_fills())
+            parts.create_task(self._remember())
             while True:
                 reason = await self._next_reason()
                 if self._active and not await self._try(reason):
                     await asyncio.sleep(_RETRY_S)
                     self._reason = self._reason or reason or "retry"
                     self._asked.set()
+
+    async def _remember(self) -> None:
+        """Learn the floor before the first read, too: the store may forget it while the exchange is away."""
+        while not self._floor:
+            try:
+                self._floor = max(await self._account.floor(), self._floor)
+            except Unreachable as trouble:
+                self._odd.warning("the floor is not known yet: %s", described(trouble))
+            await asyncio.sleep(_RETRY_S)
 
     async def _next_reason(self) -> str:
         """Wait until somebody asks, and return why; nothing for the regular read."""

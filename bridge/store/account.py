@@ -69,6 +69,10 @@ class Account:
             recent=frozenset(change["symbol"] for _, change in changes if "symbol" in change),
         )
 
+    async def floor(self) -> int:
+        """Return what nothing older than is published, 0 if that was never decided."""
+        return int(await self._client.hget(self._keys.synced, "floor") or 0)
+
     async def synced(self, at: int, floor: int, since: int = 0) -> bool:
         """Keep that the account was read completely until `at`, and that nothing older than `floor` is published.
 

@@ -225,6 +225,7 @@ async def _wishes_withdrawn(stage: Stage, dice: Random) -> AsyncIterator[None]:
 _STORE: Final = frozenset({"store"})
 _INGESTER: Final = frozenset({"ingester"})
 
+ALL_INGESTERS_KILLED: Final = Fault("ingester_all_killed", _all_ingesters_killed, 2.0, _INGESTER)
 STORE_EMPTIED: Final = Fault("store_emptied", _store_emptied, 1.0, _STORE)
 
 # These strike in every run.
@@ -241,7 +242,7 @@ LONG_SILENCE: Final = switch("rest_500", _on, 8.0, rest_away=True)
 
 # These are drawn.
 OTHERS: Final = (
-    Fault("ingester_all_killed", _all_ingesters_killed, 2.0, _INGESTER),
+    ALL_INGESTERS_KILLED,
     Fault("store_halted", _store_halted, 3.0, _STORE),
     Fault("clients_cut", clients_cut, 0.0, _STORE, weight=3),
     Fault("closed_rewound", closed_rewound, 0.0, _STORE, weight=1),

@@ -53,6 +53,7 @@ async def played(
         try:
             if not await _within(_WARM_S, lambda: _warm(stage)):
                 verdict.fail("stuck", f"not all streams began within {_WARM_S:g} s")
+            floor = await _floor(stage)
             await carry_out(planned, stage, journal)
             await stage.wish(add=plan.topics(stage.symbols), remove=[])
             until_ms = stage.exchange.now - _MARGIN_MS
@@ -60,7 +61,7 @@ async def played(
             await stage.stop_trading()
             rested_ms = stage.exchange.now
             calm = calm and await _within(calm_s, lambda: _resynced(stage, rested_ms))
-            verdict.add(await _judged(stage, until_ms, journal))
+            verdict.add(await _judged(stage, until_ms, floor, journal))
             if not calm:
                 verdict.fail("stuck", f"not in step {calm_s:g} s after the last fault")
             for ingester in stage.ingesters:
@@ -71,7 +72,7 @@ async def played(
     return Outcome(plan, journal, verdict, asyncio.get_running_loop().time() - began, folder)
 
 
-async def _judged(stage: Stage, until_ms: int, journal: Journal) -> Verdict:
+async def _judged(stage: Stage, until_ms: int, floor: int, journal: Journal) -> Verdict:
     timeout_ms = stage.plan.proof_timeout_s * 1000
     silences = [(start, end) for start, end in journal.silences() if end - start >= timeout_ms]
     case = Case(
@@ -79,6 +80,11 @@ async def _judged(stage: Stage, until_ms: int, journal: Journal) -> Verdict:
     )
     async with stage.redis() as redis:
         return await judged(case, redis)
+
+
+async def _floor(stage: Stage) -> int:
+    async with stage.redis() as redis:
+        return int(await redis.hget(stage.keys.synced, "floor") or 0)
 
 
 async def _within(seconds: float, holds: Callable[[], Awaitable[bool]]) -> bool:

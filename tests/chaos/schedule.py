@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from tests.chaos.faults import ALWAYS, LONG_SILENCE, OTHERS, STORE_EMPTIED, Fault
+from tests.chaos.faults import ALL_INGESTERS_KILLED, ALWAYS, LONG_SILENCE, OTHERS, STORE_EMPTIED, Fault
 from tests.chaos.plan import Plan
 from tests.chaos.stage import Stage
 
@@ -63,7 +63,11 @@ def acts(plan: Plan, *, emptied: bool = True) -> list[Act]:
     if emptied and plan.seed % 3 == 0:
         certain.append(STORE_EMPTIED)
     count = int(_EACH_SECOND * plan.seconds)
-    drawn = dice.choices([*OTHERS, *ALWAYS], [fault.weight for fault in (*OTHERS, *ALWAYS)], k=count)
+    choice = [*ALWAYS, *OTHERS]
+    if STORE_EMPTIED in certain:
+        # Somebody has to be left who remembers.
+        choice.remove(ALL_INGESTERS_KILLED)
+    drawn = dice.choices(choice, [fault.weight for fault in choice], k=count)
     planned: list[Act] = []
     for fault in [*certain, *drawn]:
         act = _placed(fault, plan.seconds, planned, dice, longest=fault is LONG_SILENCE)

@@ -66,6 +66,7 @@ class Case:
         dead: the symbols that never trade.
         until_ms: market time; periods that ended before it have to be there.
         silences: when REST gave nothing valid for so long that the socket's word may have been taken.
+        floor: since when everything of the account has to be there; 0 where that is what the store says.
         last_words: whether every period shown live must have been called closed.
     """
 
@@ -75,6 +76,7 @@ class Case:
     dead: frozenset[str]
     until_ms: int
     silences: Sequence[tuple[int, int]] = ()
+    floor: int = 0
     last_words: bool = False
 
 
@@ -88,7 +90,10 @@ async def judged(case: Case, redis: Redis) -> Verdict:
         _judge_live(verdict, f"{symbol} {timeframe}", live)
         if case.last_words:
             _judge_last_words(verdict, f"{symbol} {timeframe}", live, closed)
-    floor = int(await redis.hget(case.keys.synced, "floor") or 0)
+    kept = int(await redis.hget(case.keys.synced, "floor") or 0)
+    floor = case.floor or kept
+    if kept > floor:
+        verdict.fail("floor forgotten", f"{kept}, it was {floor}")
     _judge_fills(verdict, case.exchange, await _entries(redis, case.keys.fills), floor)
     orders = await _entries(redis, case.keys.orders)
     _judge_order_stream(verdict, orders)
