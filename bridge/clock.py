@@ -28,6 +28,7 @@ class ExchangeClock:
         self._base_ms = float(start_ms)
         self._base_at = monotonic()
         self.synchronised = False
+        self.doubted = True
 
     @property
     def rate(self) -> float:
@@ -43,6 +44,20 @@ class ExchangeClock:
         if not self.synchronised or claimed_ms > self.now_ms():
             self._base_ms, self._base_at = float(claimed_ms), self._monotonic()
         self.synchronised = True
+
+    def doubt(self) -> None:
+        """Take note that the clock may be wrong: the exchange was away, and may come back with another time."""
+        self.doubted = True
+
+    def set(self, told_ms: int) -> None:
+        """Take what the exchange's own time endpoint tells; a doubted clock is set back by it, too.
+
+        One date too far in the future would otherwise stay in force for ever, and no login would be accepted any more.
+        """
+        if self.doubted:
+            self.synchronised = False
+        self.observe(told_ms)
+        self.doubted = False
 
     def run_at(self, rate: float) -> None:
         """Let the exchange's seconds pass `rate` times as fast as ours from now on."""

@@ -216,10 +216,10 @@ class Connection:
         # A login signed with a wrong date is refused, and the next try is far. If nobody tells, the host's has to do.
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
-                while not self._clock.synchronised:  # noqa: ASYNC110 - the clock is no part of the event loop
+                while self._clock.doubted:  # noqa: ASYNC110 - the clock is no part of the event loop
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
-            log.warning("%s connection: the exchange's time is unknown, signing with the host's", self.name)
+            log.warning("%s connection: the exchange does not tell its time, signing with what is known", self.name)
 
     async def _log_in(self, socket: ClientConnection, session: Session) -> None:
         self.phase = Phase.LOGGING_IN

@@ -78,6 +78,7 @@ class Router:
 
     def lost(self, *, private: bool) -> None:
         """Take note that a socket is gone, and that whatever comes from here on may be missed."""
+        self._clock.doubt()
         if private:
             self._recovery.lost()
         else:

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 60.0
 _RETRY_S: Final = 2.0
+_LOOK_S: Final = 0.1
 
 
 async def keep(clock: ExchangeClock, rest: Rest, exchange: Exchange) -> None:
@@ -30,7 +31,13 @@ async def keep(clock: ExchangeClock, rest: Rest, exchange: Exchange) -> None:
             odd.warning("the exchange does not tell its time: %s", trouble)
             await asyncio.sleep(_RETRY_S)
         else:
-            await asyncio.sleep(_EVERY_S)
+            await _until_due(clock)
+
+
+async def _until_due(clock: ExchangeClock) -> None:
+    due = asyncio.get_running_loop().time() + _EVERY_S
+    while not clock.doubted and asyncio.get_running_loop().time() < due:  # noqa: ASYNC110 - a clock is no event
+        await asyncio.sleep(_LOOK_S)
 
 
 async def synchronise(clock: ExchangeClock, rest: Rest, exchange: Exchange) -> None:
@@ -46,4 +53,4 @@ async def synchronise(clock: ExchangeClock, rest: Rest, exchange: Exchange) -> N
     if exchange.environment == "simulator" and said.rate != clock.rate:
         log.info("the simulator's time passes %g times as fast as ours", said.rate)
         clock.run_at(said.rate)
-    clock.observe(said.now_ms)
+    clock.set(said.now_ms)

@@ -76,7 +76,14 @@ async def _judged(stage: Stage, until_ms: int, floor: int, journal: Journal) -> 
     timeout_ms = stage.plan.proof_timeout_s * 1000
     silences = [(start, end) for start, end in journal.silences() if end - start >= timeout_ms]
     case = Case(
-        stage.exchange, stage.keys, stage.series, frozenset(stage.dead), until_ms, silences, stage.plan.last_words
+        stage.exchange,
+        stage.keys,
+        stage.series,
+        frozenset(stage.dead),
+        until_ms,
+        silences,
+        floor,
+        stage.plan.last_words,
     )
     async with stage.redis() as redis:
         return await judged(case, redis)

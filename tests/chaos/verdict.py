@@ -26,6 +26,8 @@ Entry = tuple[str, Fields]
 _PRICES: Final = ("open", "high", "low", "close")
 _RANKS: Final = {"accepted": 1, "open": 2, "partially_filled": 2, "filled": 3, "canceled": 3}
 _FINISHED: Final = 4
+# An order from before the floor may end between the floor and the first subscription's taking effect: nobody is told.
+_ENTRANCE_MS: Final = 10_000
 # What an entry says besides what is the case: two entries that differ in nothing else say it twice.
 _FLEETING: Final = frozenset(
     {"source", "received_at", "event", "action", "updated_at", "created_at", "liquidation_price", "v"}
@@ -222,7 +224,7 @@ def _judge_orders(verdict: Verdict, exchange: Simulator, entries: Sequence[Entry
     verdict.counts["orders"] += len(last)
     for order_id, order in exchange.account.orders.items():
         if order_id not in last:
-            if order.update_time >= floor:
+            if order.create_time >= floor or order.update_time >= floor + _ENTRANCE_MS:
                 verdict.fail("order missing", f"{order_id}, {order}")
         elif _state(last[order_id]) != _true_state(order):
             verdict.fail("order stale", f"{dict(last[order_id])}; the truth: {order}")

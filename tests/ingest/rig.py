@@ -66,7 +66,7 @@ def hasty(uri: str, clock: ExchangeClock) -> Rest:
 def clock_of(simulator: Simulator) -> ExchangeClock:
     """A clock that shows the simulator's time."""
     clock = ExchangeClock(time.monotonic, host_ms(), simulator.scenario.rate)
-    clock.observe(simulator.now)
+    clock.set(simulator.now)
     return clock
 
 
