@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 USER_AGENT: Final = f"bitmart-bridge/{__version__}"
 _LARGEST_FRAME: Final = 1 << 20
 _CLOSE_S: Final = 1.0
+_FRESH_S: Final = 1.0
 _LOOK_S: Final = 0.05
 
 
@@ -214,8 +215,10 @@ class Connection:
 
     async def _time_known(self) -> None:
         # A login signed with a wrong date is refused, and the next try is far. If nobody tells, the host's has to do.
+        # A time known before is most likely good still, and is soon good enough.
+        patience_s = _FRESH_S if self._clock.synchronised else self._settings.connect_timeout_s
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            async with asyncio.timeout(patience_s):
                 while self._clock.doubted:  # noqa: ASYNC110 - the clock is no part of the event loop
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
