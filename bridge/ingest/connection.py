@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 USER_AGENT: Final = f"bitmart-bridge/{__version__}"
 _LARGEST_FRAME: Final = 1 << 20
 _CLOSE_S: Final = 1.0
-_FRESH_S: Final = 1.0
+_FRESH_S: Final = 3.0
 _LOOK_S: Final = 0.05
 
 
@@ -280,7 +280,9 @@ class Connection:
             case LoggedIn():
                 self._logged_in.set()
             case LoginRefused(text, passing):
-                raise (Ended if passing else LoginRefusedError)(f"login refused: {text}")
+                # Signed with a doubtful time, a refusal says nothing of the credentials.
+                doubtful = passing or self._clock.doubted
+                raise (Ended if doubtful else LoginRefusedError)(f"login refused: {text}")
             case ServerError(text):
                 self._odd.warning("%s connection: the exchange complains: %s", self.name, text)
             case Malformed(reason, sample):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 60.0
-_RETRY_S: Final = 2.0
+_RETRY_S: Final = 0.5
 _LOOK_S: Final = 0.1
 
 
