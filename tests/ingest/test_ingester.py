@@ -610,6 +610,10 @@ async def test_a_redis_that_comes_back_empty_is_given_its_wishes_back_and_entrie
         await forgetful.start()
         await bridge.until_entries(3)
         await bridge.until_active(BTC)
-        assert await bridge.desired.by_owner() == {"shared": [BTC]}
+
+        async def restored() -> bool:
+            return await bridge.desired.by_owner() == {"shared": [BTC]}
+
+        await wait_until(restored, "the wishes are given back")
         assert any(event == "store_lost" for event, _ in await bridge.events())
         assert simulator.stats.sockets_opened == 1
