@@ -6,20 +6,22 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Response
+from websockets.protocol import State
 
 from bridge.simulator.admin import PREFIX, Admin
 from bridge.simulator.replies import HTML_403, Reply, html
 
 if TYPE_CHECKING:
-    from websockets.asyncio.server import Server, ServerConnection
+    from websockets.asyncio.server import Server
     from websockets.http11 import Request
 
     from bridge.simulator.clock import MarketClock
@@ -39,6 +41,9 @@ _LONGEST_MESSAGE = 2048
 _LONGEST_HANDSHAKE_S = 120.0
 _CLOSE_TIMEOUT_S = 1.0
 
+# From a listening socket's readiness to `connection_made`: the task that accepts, then the call that it schedules.
+_TURNS_TO_CONNECT = 3
+
 
 @dataclass(slots=True)
 class Door:
@@ -53,6 +58,7 @@ class Door:
     dialogue: Dialogue
     rest: Rest
     _closings: set[asyncio.Task[None]] = field(default_factory=set)
+    _visits: WeakSet[_Visit] = field(default_factory=WeakSet)
 
     async def open(self, host: str, port: int) -> Server:
         """Listen on a port; 0 takes a free one.
@@ -76,13 +82,27 @@ class Door:
             ping_interval=self.scenario.ping_interval_s,
             ping_timeout=None,
             logger=_quiet_logger(),
+            create_connection=self._receive,  # type: ignore[arg-type]  # the library calls it, nothing more
         )
+
+    async def shut(self, server: Server) -> None:
+        """Close the port and what came in by it: WebSockets with code 1001, what is still opening without a word."""
+        await _accept_no_more(server)
+        server.close()
+        for visit in self._visits:
+            visit.leave_if_opening()
+        await server.wait_closed()
 
     def close(self, socket: Socket) -> None:
         """Close a socket with the scenario's close code, without waiting for it."""
         closing = asyncio.ensure_future(socket.connection.close(self.scenario.close_code))
         self._closings.add(closing)
         closing.add_done_callback(self._closings.discard)
+
+    def _receive(self, *args: Any, **options: Any) -> _Visit:  # noqa: ANN401 - the library's own arguments
+        visit = _Visit(*args, **options)
+        self._visits.add(visit)
+        return visit
 
     async def _converse(self, connection: ServerConnection) -> None:
         """Answer one WebSocket's messages until it closes."""
@@ -139,6 +159,28 @@ class Door:
         headers["Content-Length"] = str(len(reply.body))
         headers["Connection"] = "close"
         return Response(reply.status, reply.phrase, headers, reply.body)
+
+
+class _Visit(ServerConnection):
+    """A connection that doesn't outlive the port it came in by."""
+
+    def leave_if_opening(self) -> None:
+        """Cut it if it isn't a WebSocket yet: it may never become one, and the library would wait for it."""
+        if self.protocol.state is State.CONNECTING:
+            self.transport.abort()
+
+
+async def _accept_no_more(server: Server) -> None:
+    """Let in whom asyncio has accepted, and nobody else.
+
+    Whoever is between acceptance and connection when an asyncio server closes is forgotten with an open socket: the
+    transport's making fails, and nobody closes what it was made from (CPython 3.11).
+    """
+    loop = asyncio.get_running_loop()
+    for listening in server.sockets:
+        loop.remove_reader(listening.fileno())
+    for _ in range(_TURNS_TO_CONNECT):
+        await asyncio.sleep(0)
 
 
 def _quiet_logger() -> logging.Logger:

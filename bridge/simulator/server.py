@@ -143,8 +143,7 @@ class Simulator:
         work.cancel()
         if abrupt:
             self.cut_sockets()
-        server.close()
-        await server.wait_closed()
+        await self._door.shut(server)
         await asyncio.wait([work])
         self._turns.turn()
         self.ledger.close()
