@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from bridge.simulator import Scenario, Simulator
 from tests.simulator.clients import START, data, get, private, public, quiet
 
 KLINE = "futures/klineBin1m:BTCUSDT"
-
-
-async def test_forty_symbols_start_within_half_a_second() -> None:
-    before = time.perf_counter()
-    async with Simulator(Scenario(symbols=40, rate=60.0)):
-        assert time.perf_counter() - before < 0.5
 
 
 async def test_an_outage_keeps_the_port_and_the_market_goes_on() -> None:
