@@ -91,14 +91,26 @@ def control() -> None:
     "--ledger", type=click.Path(dir_okay=False, path_type=Path), help="Append the truth dealt, as JSON lines."
 )
 @click.option("--fault", "faults", multiple=True, metavar="NAME=VALUE", help="Switch a fault on; may be repeated.")
-def simulate(**options: Any) -> None:  # noqa: ANN401 - click names and types them above
-    """Run a simulated BitMart to try things against."""
+@click.option(
+    "--replay",
+    "recordings",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Play what `record` has written, at --rate, instead of inventing a market; may be repeated.",
+)
+def simulate(*, recordings: tuple[Path, ...], port: int, rate: float, **options: Any) -> None:  # noqa: ANN401 - click types them above
+    """Run a simulated BitMart to try things against, or play a recorded one."""
     from bridge import log
-    from bridge.simulator.program import simulated
+    from bridge.simulator.program import replayed, simulated
+
+    def part(stop: asyncio.Event) -> Coroutine[None, None, None]:
+        if recordings:
+            return replayed(stop, click.echo, paths=recordings, port=port, speed=rate)
+        return simulated(stop, click.echo, port=port, rate=rate, **options)
 
     end = log.configure("info", "text")
     try:
-        _run(_stoppable(lambda stop: simulated(stop, click.echo, **options)))
+        _run(_stoppable(part))
     except (OSError, ValueError) as wrong:
         raise click.UsageError(str(wrong)) from None
     finally:

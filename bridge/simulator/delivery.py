@@ -54,24 +54,24 @@ class Delivery:
         self._stats = stats
         self._frames = 0
         self._odd = 0
-        self._late: deque[tuple[float, tuple[Socket, ...], str]] = deque()
+        self._late: deque[tuple[float, tuple[Socket, ...], str | bytes]] = deque()
 
     def reply(self, socket: Socket, frame: Frame | str) -> None:
         """Send an answer to one socket: acknowledgements, login replies, pongs, errors."""
         self._send((socket,), frame if isinstance(frame, str) else _encoder.encode(frame).decode())
 
-    def data(self, topic: str, sockets: Sequence[Socket], frame: Frame) -> None:
-        """Send a data frame to all who hold its topic, unless a fault keeps it back."""
+    def data(self, topic: str, sockets: Sequence[Socket], frame: Frame | str | bytes) -> None:
+        """Send a data frame, made here or recorded, to all who hold its topic, unless a fault keeps it back."""
         faults = self._faults
         if not sockets or faults.stall or topic in faults.mute_topics:
             return
         self._frames += 1
         if self._strikes(faults.lose_frames):
             return
-        text = _encoder.encode(frame).decode()
+        payload = _encoder.encode(frame).decode() if isinstance(frame, dict) else frame
         copies = 2 if self._strikes(faults.duplicate_frames) else 1
         for _ in range(copies):
-            self._post(tuple(sockets), text)
+            self._post(tuple(sockets), payload)
         if self._strikes(faults.malformed_frames):
             self._post(tuple(sockets), _ODD_TEXTS[self._odd % len(_ODD_TEXTS)])
             self._odd += 1
@@ -82,26 +82,31 @@ class Delivery:
     def forward(self) -> None:
         """Send the held back frames that are due."""
         while self._late and self._late[0][0] <= time.monotonic():
-            _, sockets, text = self._late.popleft()
-            self._send(sockets, text)
+            _, sockets, payload = self._late.popleft()
+            self._send(sockets, payload)
 
     def _strikes(self, every: int) -> bool:
         return bool(every) and self._frames % every == 0
 
-    def _post(self, sockets: tuple[Socket, ...], text: str) -> None:
+    def _post(self, sockets: tuple[Socket, ...], payload: str | bytes) -> None:
         if self._faults.delay_frames or self._late:
-            self._late.append((time.monotonic() + self._faults.delay_frames, sockets, text))
+            self._late.append((time.monotonic() + self._faults.delay_frames, sockets, payload))
         else:
-            self._send(sockets, text)
+            self._send(sockets, payload)
 
-    def _send(self, sockets: tuple[Socket, ...], text: str) -> None:
+    def _send(self, sockets: tuple[Socket, ...], payload: str | bytes) -> None:
         if self._faults.freeze:
             return
-        if self._faults.newline:
-            text += "\n"
         self._stats.frames_out += len(sockets)
-        broadcast([socket.connection for socket in sockets], _deflated(text) if self._faults.deflate else text)
+        broadcast([socket.connection for socket in sockets], self._dressed(payload))
         self._cut([socket for socket in sockets if _unread(socket) > _MOST_UNREAD_BYTES])
+
+    def _dressed(self, payload: str | bytes) -> str | bytes:
+        """The payload as the faults want it; one recorded in binary stays as it is."""
+        if isinstance(payload, bytes):
+            return payload
+        text = payload + "\n" if self._faults.newline else payload
+        return _deflated(text) if self._faults.deflate else text
 
     def _cut(self, sockets: Sequence[Socket]) -> None:
         for socket in sockets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import msgspec
@@ -11,11 +11,11 @@ import msgspec
 from bridge.simulator.topics import is_private, is_public
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from bridge.simulator.clock import MarketClock
     from bridge.simulator.delivery import Frame
     from bridge.simulator.faults import Faults
-    from bridge.simulator.market import Market
     from bridge.simulator.scenario import Scenario
     from bridge.simulator.sockets import Socket, Sockets
     from bridge.simulator.stats import Stats
@@ -32,6 +32,21 @@ class Request(msgspec.Struct):
     args: list[str] = []
 
 
+class Listed(Protocol):
+    """What a conversation needs to know of a market, invented or recorded."""
+
+    @property
+    def clock(self) -> MarketClock:
+        """Market time."""
+
+    @property
+    def contracts(self) -> Iterable[str]:
+        """The symbols that are listed."""
+
+    def tradable(self, symbol: str) -> bool:
+        """Whether a symbol has topics."""
+
+
 class Dialogue:
     """Answers messages, and keeps what they change: login and held topics of a socket."""
 
@@ -39,7 +54,7 @@ class Dialogue:
         self,
         scenario: Scenario,
         faults: Faults,
-        market: Market,
+        market: Listed,
         sockets: Sockets,
         stats: Stats,
         *,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -21,6 +21,8 @@ from bridge.simulator.admin import PREFIX, Admin
 from bridge.simulator.replies import HTML_403, Reply, html
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from websockets.asyncio.server import Server
     from websockets.http11 import Request
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from bridge.simulator.delivery import Delivery
     from bridge.simulator.dialogue import Dialogue
     from bridge.simulator.faults import Faults
-    from bridge.simulator.rest import Rest
     from bridge.simulator.scenario import Scenario
     from bridge.simulator.sockets import Side, Socket, Sockets
     from bridge.simulator.stats import Stats
@@ -45,6 +46,13 @@ _CLOSE_TIMEOUT_S = 1.0
 _TURNS_TO_CONNECT = 3
 
 
+class Answering(Protocol):
+    """What stands behind the REST paths."""
+
+    async def answer(self, target: str, headers: Mapping[str, str], address: str) -> Reply:
+        """The reply to a request for `target` (path and query) from `address`."""
+
+
 @dataclass(slots=True)
 class Door:
     """Accepts connections and leads each to where it is answered."""
@@ -56,7 +64,7 @@ class Door:
     sockets: Sockets
     delivery: Delivery
     dialogue: Dialogue
-    rest: Rest
+    rest: Answering
     _closings: set[asyncio.Task[None]] = field(default_factory=set)
     _visits: WeakSet[_Visit] = field(default_factory=WeakSet)
 

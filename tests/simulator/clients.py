@@ -11,6 +11,7 @@ import httpx2
 from websockets.asyncio.client import connect
 
 from bridge.simulator import Scenario, Simulator, login_signature
+from bridge.simulator.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -74,7 +75,7 @@ class Talk:
 
 
 @asynccontextmanager
-async def public(simulator: Simulator, *, compression: str | None = "deflate") -> AsyncIterator[Talk]:
+async def public(simulator: Simulator | Replay, *, compression: str | None = "deflate") -> AsyncIterator[Talk]:
     """A public socket."""
     async with connect(simulator.public_ws_uri, compression=compression) as socket:
         yield Talk(socket)
@@ -101,7 +102,9 @@ def credentials(simulator: Simulator, *, at: int | None = None, secret: str = ""
     return [scenario.api_key, timestamp, sign, "web"]
 
 
-async def get(simulator: Simulator, path: str, *, key: str | None = None, **query: str | int) -> httpx2.Response:
+async def get(
+    simulator: Simulator | Replay, path: str, *, key: str | None = None, **query: str | int
+) -> httpx2.Response:
     """A REST reply; private paths get the right key unless another is given."""
     if key is None and "/private/" in path:
         key = simulator.scenario.api_key
