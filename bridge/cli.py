@@ -118,6 +118,47 @@ def simulate(*, recordings: tuple[Path, ...], port: int, rate: float, **options:
 
 
 @cli.command()
+@click.argument("topics", nargs=-1, metavar="[TOPIC]...")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="frames",
+    show_default=True,
+    help="The folder for the files.",
+)
+@click.option("--rotate-mb", type=click.FloatRange(min=0.001), default=64.0, show_default=True, help="A file's size.")
+@click.option(
+    "--rotate-minutes", type=click.FloatRange(min=0.01), default=60.0, show_default=True, help="A file's age."
+)
+@_redis_url
+def record(
+    *, topics: tuple[str, ...], folder: Path, rotate_mb: float, rotate_minutes: float, redis_url: str | None
+) -> None:
+    """Keep the exchange's raw frames, with the times of their arrival, in files that `simulate --replay` plays.
+
+    TOPIC is a topic of the exchange's own, such as futures/klineBin1m:BTCUSDT; none at all stands for the wishes in
+    Redis, as they change.
+    """
+    from bridge import exchanges, log
+    from bridge.frames import FrameFiles
+    from bridge.recorder import Recorder
+
+    chosen = settings.load(redis_url=redis_url) if topics else _where(redis_url)
+    exchange = exchanges.chosen(chosen)
+    origin = {"exchange": exchange.name, "environment": exchange.environment}
+    recorder = Recorder(chosen, exchange, topics)
+    end = log.configure(chosen.log_level, chosen.log_format)
+    files = FrameFiles(folder, origin, largest_mb=rotate_mb, longest_s=rotate_minutes * 60)
+    try:
+        _run(_stoppable(lambda stop: recorder.run(stop, files, lambda text: click.echo(text, err=True))))
+    finally:
+        files.close()
+        end()
+    click.echo(files.summary())
+
+
+@cli.command()
 @click.argument("kinds", nargs=-1, type=click.Choice(["klines", "orders", "fills", "positions", "events"]))
 @click.option("--symbol", "symbols", multiple=True, help="Candles of this symbol only; may be repeated.")
 @click.option("--timeframe", "timeframes", multiple=True, help="Candles of this timeframe only; may be repeated.")

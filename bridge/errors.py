@@ -61,3 +61,7 @@ class BackfillError(BridgeError):
 
 class StoppedError(BackfillError):
     """Somebody asked to stop; the message says how far it had come."""
+
+
+class RecordError(BridgeError):
+    """Frames cannot be recorded where they should go."""

@@ -22,6 +22,7 @@ from bridge.ingest.subscriptions import Phase
 from bridge.records import EventName, Kline, Record, Source
 from bridge.settings import Settings
 from bridge.simulator import Scenario, Simulator
+from bridge.simulator.replay import Replay
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
 
@@ -35,7 +36,7 @@ POSITIONS: Final = "futures/position"
 NEVER_S: Final = 600.0
 
 
-def quick(simulator: Simulator, **changes: Any) -> Settings:  # noqa: ANN401 - the fields of settings
+def quick(simulator: Simulator | Replay, **changes: Any) -> Settings:  # noqa: ANN401 - the fields of settings
     """Settings that point at a simulator and retry at once; what is to take long must be asked for."""
     account = simulator.scenario
     hurried = Settings(
