@@ -160,9 +160,13 @@ def record(
 
 @cli.command()
 @click.argument("kinds", nargs=-1, type=click.Choice(["klines", "orders", "fills", "positions", "events"]))
-@click.option("--symbol", "symbols", multiple=True, help="Candles of this symbol only; may be repeated.")
+@click.option("--symbol", "symbols", multiple=True, help="Entries of this symbol only; may be repeated.")
 @click.option("--timeframe", "timeframes", multiple=True, help="Candles of this timeframe only; may be repeated.")
+@click.option("--closed", is_flag=True, help="Of the candles, only the streams of closed ones.")
+@click.option("--where", multiple=True, metavar="FIELD=VALUE", help="Entries with this value only; may be repeated.")
 @click.option("--from-start", is_flag=True, help="Begin with the oldest entry that is kept.")
+@click.option("--since", metavar="TIME", help="Begin with entries of this time: ISO 8601 (UTC), or milliseconds.")
+@click.option("-n", "--count", type=click.IntRange(min=1), help="End after so many entries.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @_redis_url
 def tail(
@@ -170,7 +174,11 @@ def tail(
     kinds: tuple[str, ...],
     symbols: tuple[str, ...],
     timeframes: tuple[str, ...],
+    closed: bool,
+    where: tuple[str, ...],
     from_start: bool,
+    since: str | None,
+    count: int | None,
     as_json: bool,
     redis_url: str | None,
 ) -> None:
@@ -181,10 +189,14 @@ def tail(
 
     chosen = _where(redis_url)
     selection = Selection(
-        kinds=frozenset(kinds or (("klines",) if symbols or timeframes else KINDS)),
+        kinds=frozenset(kinds or (("klines",) if timeframes or closed else KINDS)),
         symbols=frozenset(symbol.upper() for symbol in symbols),
         timeframes=frozenset(Timeframe.parse(timeframe).value for timeframe in timeframes),
+        closed=closed,
+        fields=tuple(map(_pair, where)),
         from_start=from_start,
+        since_ms=_time(since),
+        most=count,
         json=as_json,
     )
 
@@ -297,6 +309,21 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(done - bar.pos)
 
         yield show
+
+
+def _pair(condition: str) -> tuple[str, str]:
+    name, equals, value = condition.partition("=")
+    if not (name and equals):
+        raise click.UsageError(f"--where {condition}: expected FIELD=VALUE, such as status=filled")
+    return name, value
+
+
+def _time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    from bridge.ingest.history import moment
+
+    return moment(text)
 
 
 def _where(redis_url: str | None) -> Settings:

@@ -75,7 +75,11 @@ def as_json(stream: str, entry_id: str, fields: Mapping[str, str]) -> str:
 def as_text(stream: str, _entry_id: str, fields: Mapping[str, str]) -> str:
     """Return an entry as a line for people."""
     kind = fields.get("type", "?")
-    told = _TOLD.get(kind, _other)(fields)
+    try:
+        told = _TOLD.get(kind, _other)(fields)
+    except KeyError:
+        # Not written by a bridge, or by another version of it: shown as it is.
+        told = _other(fields)
     return shown(f"{_clock(fields.get('received_at', ''))}  {kind:<8}  {told or stream}")
 
 

@@ -109,20 +109,22 @@ async def test_a_stream_that_appears_later_is_printed_from_its_first_entry(store
 @pytest.mark.parametrize(
     ("selection", "chosen"),
     [
-        ({}, {"klines", "other", "orders", "fills", "positions", "events"}),
+        ({}, {"klines", "closed", "other", "orders", "fills", "positions", "events"}),
         ({"kinds": frozenset({"orders", "fills"})}, {"orders", "fills"}),
-        ({"kinds": frozenset({"klines"})}, {"klines", "other"}),
-        ({"symbols": frozenset({"BTCUSDT"})}, {"klines", "orders", "fills", "positions", "events"}),
+        ({"kinds": frozenset({"klines"})}, {"klines", "closed", "other"}),
+        ({"symbols": frozenset({"BTCUSDT"})}, {"klines", "closed", "orders", "fills", "positions", "events"}),
         ({"timeframes": frozenset({"1h"})}, {"other", "orders", "fills", "positions", "events"}),
         ({"kinds": frozenset({"klines"}), "symbols": frozenset({"ETHUSDT"})}, {"other"}),
-        ({"kinds": frozenset({"klines", "events"}), "timeframes": frozenset({"1m"})}, {"klines", "events"}),
+        ({"kinds": frozenset({"klines", "events"}), "timeframes": frozenset({"1m"})}, {"klines", "closed", "events"}),
+        ({"kinds": frozenset({"klines"}), "closed": True}, {"closed"}),
     ],
 )
 async def test_only_what_is_selected_is_printed(
-    store: Redis, valkey_url: str, selection: dict[str, frozenset[str]], chosen: set[str]
+    store: Redis, valkey_url: str, selection: dict[str, Any], chosen: set[str]
 ) -> None:
     named = {
         "klines": BTC,
+        "closed": KEYS.closed_klines("BTCUSDT", "1m"),
         "other": ETH,
         "orders": KEYS.orders,
         "fills": KEYS.fills,
@@ -139,6 +141,34 @@ async def test_only_what_is_selected_is_printed(
             await say(store, stream, "more")
         await wait_until(lambda: len(said(out)) >= 2 * len(chosen), "all that comes and is selected is printed")
         assert {stream for stream, _ in said(out)} == {named[name] for name in chosen}
+
+
+@pytest.mark.parametrize(
+    ("selection", "chosen"),
+    [
+        ({"symbols": frozenset({"BTCUSDT"})}, ["bought", "sold", "marker"]),
+        ({"fields": (("side", "buy"),)}, ["bought", "other"]),
+        ({"fields": (("side", "buy"), ("symbol", "BTCUSDT"))}, ["bought"]),
+        ({"since_ms": 2_000}, ["other", "sold", "marker"]),
+        ({"since_ms": 0, "most": 2}, ["bought", "other"]),
+    ],
+)
+async def test_only_entries_that_fit_are_printed(
+    store: Redis, valkey_url: str, selection: dict[str, Any], chosen: list[str]
+) -> None:
+    told: list[tuple[int, str, dict[Any, Any]]] = [
+        (1_000, "bought", {"symbol": "BTCUSDT", "side": "buy"}),
+        (2_000, "other", {"symbol": "ETHUSDT", "side": "buy"}),
+        (3_000, "sold", {"symbol": "BTCUSDT", "side": "sell"}),
+        (4_000, "marker", {"type": "resync"}),
+    ]
+    for at, text, fields in told:
+        await store.xadd(KEYS.orders, {**fields, "event": text}, id=f"{at}-0")
+    out = io.StringIO()
+    whole = Selection(**({"json": True, "from_start": True, "most": len(chosen)} | selection))
+    await asyncio.wait_for(Tail(Settings(redis_url=Secret(valkey_url)), whole, Printer(out)).run(), 10)
+    await wait_until(lambda: len(said(out)) == len(chosen), "all are printed")
+    assert [text for _, text in said(out)] == chosen
 
 
 async def test_people_get_lines_of_text(store: Redis, valkey_url: str) -> None:
