@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from bridge.exchanges.bitmart import account
 from bridge.ingest import series
 from bridge.ingest.closed import Closed, Window
-from bridge.ingest.recovery import Recovery
+from bridge.ingest.folding import Folding
 from bridge.ingest.watch import Watch
 from bridge.records import Kline
 from bridge.simulator import Scenario
@@ -251,7 +251,7 @@ def _trusts_empty_replies(patch: Patch) -> None:
 
 
 def _folds_nothing(patch: Patch) -> None:
-    patch.setattr(Recovery, "_fold", lambda _self, _record: None)
+    patch.setattr(Folding, "add", lambda _self, _record: None)
 
 
 def _drops_flushes(patch: Patch) -> None:
