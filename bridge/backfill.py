@@ -23,10 +23,10 @@ from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import BackfillError, RestError, StoppedError, StoreError
 from bridge.exchanges.base import Call
 from bridge.files import STDOUT, check, opened
+from bridge.ingest.closed import How
 from bridge.ingest.fetch import Rest
 from bridge.ingest.history import History, Wanted, iso, moment
 from bridge.ingest.pace import Pace
-from bridge.ingest.series import How
 from bridge.records import Kline, Source
 from bridge.settings import Settings
 from bridge.store import client, meta, scripts

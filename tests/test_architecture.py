@@ -38,6 +38,11 @@ PURE = (
     "bridge.exchanges",
     "bridge.ingest.subscriptions",
     "bridge.ingest.candles",
+    "bridge.ingest.series",
+    "bridge.ingest.asking",
+    "bridge.ingest.written",
+    "bridge.ingest.closed",
+    "bridge.ingest.shortfall",
     "bridge.records",
     "bridge.timeframes",
 )

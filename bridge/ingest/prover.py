@@ -17,7 +17,8 @@ import msgspec
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import RestError
 from bridge.exchanges.base import Exchange
-from bridge.ingest.series import Closed, How, Series
+from bridge.ingest.closed import Closed, How
+from bridge.ingest.series import Series
 from bridge.log import Sampled
 from bridge.records import EventName, Kline, Source
 from bridge.store.client import Unreachable

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
-
-import msgspec
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import RestError, StoreError
 from bridge.exchanges.base import Exchange
+from bridge.ingest.folding import Folding
 from bridge.ingest.shortfall import Shortfall
+from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement, member_of
 from bridge.log import Sampled
-from bridge.records import EventName, Fill, Order, Position, Record, Resync, Source, slot_of
+from bridge.records import EventName, Fill, Order, Position, Record, Resync, Source
 from bridge.store.client import Unreachable, described
 from bridge.timeframes import DAY_MS
 
@@ -32,16 +31,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-R = TypeVar("R", Order, Fill)
-
 _RETRY_S: Final = 2.0
 _LOOK_S: Final = 0.1
 _GATHER_S: Final = 0.5
-_SETTLE_S: Final = 30.0
 _OVERLAP_MS: Final = 120_000
-# The farthest back that the exchange answers, less a little.
-_REACH_MS: Final = 90 * DAY_MS - 3_600_000
-_SECOND_MS: Final = 1_000
 
 
 class Recovery:
@@ -61,7 +54,8 @@ class Recovery:
     ) -> None:
         """Join what is asked (`rest`, `account`) with where it goes (`write`, `happened`)."""
         self._exchange = exchange
-        self._rest = rest
+        self._statement = Statement(exchange, rest, happened)
+        self._folding = Folding(appends, write)
         self._clock = clock
         self._account = account
         self._appends = appends
@@ -73,12 +67,8 @@ class Recovery:
         self._reason = ""
         self._asked = asyncio.Event()
         self._told: set[str] = set()
-        self._crowded: set[int] = set()
         self._began = 0
         self._floor = 0
-        self._unanswered = 0
-        self._found = 0
-        self._folded = asyncio.Event()
         self._odd = Sampled(log)
         self._shortfall = Shortfall()
         self.syncs = 0
@@ -113,7 +103,7 @@ class Recovery:
         elif isinstance(record, Fill):
             self._shortfall.fill(record)
         elif isinstance(record, Position):
-            self._told.add(_member(record))
+            self._told.add(member_of(record))
 
     async def run(self) -> None:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
@@ -170,16 +160,16 @@ class Recovery:
         # What happens from the first login on is published. A store that lost its floor gets back ours.
         known = await self._account.known(self._floor or self._began - int(self._settings.private_lookback_s * 1000))
         self._floor = known.floor
-        self._found = 0
-        since = max(self._floor, known.synced_at - _OVERLAP_MS, now - _REACH_MS)
+        self._folding.found = 0
+        since = max(self._floor, known.synced_at - _OVERLAP_MS, now - REACH_MS)
         # The exchange is asked for whole seconds; the one that is still going on belongs to them.
-        window = since // _SECOND_MS * _SECOND_MS, (now // _SECOND_MS + 1) * _SECOND_MS
+        window = since // SECOND_MS * SECOND_MS, (now // SECOND_MS + 1) * SECOND_MS
         async with asyncio.TaskGroup() as parts:
             if orders:
                 parts.create_task(self._sync_orders(known, *window))
             if positions:
                 parts.create_task(self._sync_positions(known))
-        await self._settled()
+        await self._folding.settled()
         if self._asked.is_set() or not self._active:
             # The socket was lost meanwhile, even if it is back: whatever came since is not in what was read.
             return
@@ -188,7 +178,7 @@ class Recovery:
         if not await self._account.synced(at, max(self._floor, known.synced_at - DAY_MS), known.synced_at):
             raise StoreError("Redis lost what it held while the account was read")
         self.syncs += 1
-        if reason or self._found:
+        if reason or self._folding.found:
             self._mark(reason or "found", orders=orders, positions=positions)
 
     def _mark(self, reason: str, *, orders: bool, positions: bool) -> None:
@@ -196,27 +186,27 @@ class Recovery:
         marker = Resync(account, reason, Source.BRIDGE.value, host_ms())
         for append in self._appends.markers(marker, orders=orders, positions=positions):
             self._write(append)
-        self._happened(EventName.RESYNCED, account, f"{reason}: {self._found} entries were missing")
+        self._happened(EventName.RESYNCED, account, f"{reason}: {self._folding.found} entries were missing")
 
     async def _sync_orders(self, known: Known, since: int, now: int) -> None:
-        unfinished = await self._open_orders(known)
+        unfinished = await self._statement.open_orders(known.symbols)
         fills = await self._fills(known, since, now)
         seen = {order.order_id: order for order in unfinished}
         symbols = {order.symbol for order in unfinished} | {fill.symbol for fill in fills}
         symbols |= known.symbols
         for symbol in sorted(symbols):
-            async for order in self._windows(partial(self._history, symbol), since, now):
+            for order in await self._statement.history(symbol, since, now):
                 if order.order_id in known.orders or not 0 < order.updated_at < self._floor:
                     seen[order.order_id] = order
         # What is known as open and listed nowhere, and what traded without being listed, has to be asked for by name.
         missing = {**known.orders, **{fill.order_id: fill.symbol for fill in fills}}
         for order_id in sorted(missing.keys() - seen.keys()):
-            asked = await self._rest.ask(self._exchange.order_call(missing[order_id], order_id))
+            asked = await self._statement.order(missing[order_id], order_id)
             if asked is not None:
                 seen[order_id] = asked
         for order in sorted(seen.values(), key=lambda order: order.updated_at):
             self._shortfall.order(order)
-            self._fold(order)
+            self._folding.add(order)
         # Rows come in no known order; the ids of executions grow.
         for fill in sorted(fills, key=lambda fill: (fill.traded_at, len(fill.trade_id), fill.trade_id)):
             self._fold_fill(fill)
@@ -227,44 +217,21 @@ class Recovery:
         """Read the executions from the newest one known on: a reply without any proves nothing."""
         anchored = known.filled_at > now - DAY_MS
         # Well before it: the socket stamps an execution with its order's time, which need not be its own.
-        start = min(since, (known.filled_at - _OVERLAP_MS) // _SECOND_MS * _SECOND_MS) if anchored else since
-        listed = [fill async for fill in self._windows(self._trades, start, now)]
+        start = min(since, (known.filled_at - _OVERLAP_MS) // SECOND_MS * SECOND_MS) if anchored else since
+        listed = await self._statement.trades(start, now)
         if anchored and not listed:
             raise RestError("no execution is listed, not even those that are known")
         return [fill for fill in listed if fill.traded_at >= self._floor]
 
-    async def _open_orders(self, known: Known) -> list[Order]:
-        listed = await self._rest.ask(self._exchange.open_orders_call())
-        if len(listed) < self._exchange.most_open_orders:
-            return listed
-        # There is no second page: ask symbol by symbol.
-        symbols = {order.symbol for order in listed} | known.symbols
-        found = {order.order_id: order for order in listed}
-        for symbol in sorted(symbols):
-            page = await self._rest.ask(self._exchange.open_orders_call(symbol))
-            found |= {order.order_id: order for order in page}
-            if len(page) >= self._exchange.most_open_orders:
-                self._happened(EventName.INCOMPLETE, symbol, "more open orders than the exchange lists")
-        return list(found.values())
-
     async def _sync_positions(self, known: Known) -> None:
         """Fold in the positions that two reads agree on and no frame came for: a frame is newer than a read."""
         self._told.clear()
-        first, second = await self._positions(known), await self._positions(known)
-        agreed = {(_member(position), position.size) for position in first}
+        first, second = [await self._statement.positions(known.positions) for _ in range(2)]
+        agreed = {(member_of(position), position.size) for position in first}
         for position in second:
-            member = _member(position)
+            member = member_of(position)
             if (member, position.size) in agreed and member not in self._told:
-                self._fold(position)
-
-    async def _positions(self, known: Known) -> list[Position]:
-        listed = await self._rest.ask(self._exchange.positions_call())
-        # That one is not listed is no proof: only the answer for its own symbol says that a position is flat.
-        unlisted = known.positions - {_member(position) for position in listed}
-        for symbol in sorted({member.rpartition(":")[0] for member in unlisted}):
-            slots = await self._rest.ask(self._exchange.positions_call(symbol))
-            listed += slots
-        return listed
+                self._folding.add(position)
 
     async def _complete_fills(self) -> None:
         """Ask for the executions of orders that have traded more than we know of."""
@@ -280,63 +247,10 @@ class Recovery:
                     self._odd.warning("executions of order %s cannot be read: %s", order_id, trouble)
 
     async def _complete(self, order_id: str) -> None:
-        end = (self._clock.now_ms() // _SECOND_MS + 1) * _SECOND_MS
-        async for fill in self._windows(partial(self._trades, order_id=order_id), end - _REACH_MS, end):
+        for fill in await self._statement.trades_of(order_id, self._clock.now_ms()):
             self._fold_fill(fill)
 
     def _fold_fill(self, fill: Fill) -> None:
         self._shortfall.fill(fill)
         if fill.traded_at >= self._floor:
-            self._fold(fill)
-
-    async def _windows(
-        self, read: Callable[[int, int], Awaitable[Sequence[R]]], start: int, end: int
-    ) -> AsyncIterator[R]:
-        """Read a window of whole seconds; one that is full may hold more than it shows, and is halved."""
-        rows = await read(start, end)
-        if len(rows) < self._exchange.most_rows:
-            for row in rows:
-                yield row
-        elif end - start <= _SECOND_MS:
-            if start not in self._crowded:
-                self._crowded.add(start)
-                self._happened(EventName.INCOMPLETE, str(start), "more rows in one second than the exchange lists")
-            for row in rows:
-                yield row
-        else:
-            middle = (start + end) // 2 // _SECOND_MS * _SECOND_MS
-            for half in ((start, middle), (middle, end)):
-                async for row in self._windows(read, *half):
-                    yield row
-
-    async def _trades(self, start: int, end: int, order_id: str = "") -> list[Fill]:
-        return await self._rest.ask(self._exchange.trades_call(start, end, order_id))
-
-    async def _history(self, symbol: str, start: int, end: int) -> list[Order]:
-        return await self._rest.ask(self._exchange.history_call(symbol, start, end))
-
-    def _fold(self, record: Order | Fill | Position) -> None:
-        append = self._appends.of(msgspec.structs.replace(record, received_at=host_ms()))
-        self._unanswered += 1
-        self._folded.clear()
-        self._write(msgspec.structs.replace(append, settled=self._count))
-
-    def _count(self, reply: int) -> None:
-        self._found += reply > 0
-        self._unanswered -= 1
-        if self._unanswered <= 0:
-            self._folded.set()
-
-    async def _settled(self) -> None:
-        """Wait until Redis has answered for all that was folded in; give up when the buffer dropped some of it."""
-        if self._unanswered > 0:
-            try:
-                async with asyncio.timeout(_SETTLE_S):
-                    await self._folded.wait()
-            except TimeoutError:
-                self._unanswered = 0
-                raise StoreError("Redis does not take what was read of the account") from None
-
-
-def _member(position: Position) -> str:
-    return f"{position.symbol}:{slot_of(position)}"
+            self._folding.add(fill)

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from bridge.ingest.asking import Asking
+from bridge.ingest.closed import Closed, How, Window, empty, named, traded
 from bridge.ingest.comparison import behind, both, same
+from bridge.ingest.written import Written
 from bridge.records import Kline, Source
 from bridge.timeframes import HOUR_MS, Timeframe
 
@@ -39,44 +39,6 @@ QUIET_MS: Final = 23 * HOUR_MS
 _YOUNG_MS: Final = 180_000
 _EARLIEST_DEADLINE_MS: Final = 30_000
 _LATEST_DEADLINE_MS: Final = 300_000
-_FIRST_RETRY_MS: Final = 2_000
-_LONGEST_RETRY_MS: Final = 60_000
-_LADDER: Final = tuple(sorted(Timeframe, key=lambda timeframe: timeframe.milliseconds))
-
-
-class How(StrEnum):
-    """How a closed candle follows the one before it in the stream."""
-
-    NEXT = "next"
-    START = "start"
-    JUMP = "jump"
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A candle proven, and how it follows the one before."""
-
-    kline: Kline
-    how: How = How.NEXT
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What to ask for, and how the first candle found there follows what is written.
-
-    Attributes:
-        timeframe: which candles: the series' own, or longer ones.
-        first: the open of the first.
-        last: the open of the last, which proves nothing itself: no source says whether replies include it.
-        how: `next`, or how the stream begins or goes on.
-        after: the open of the last candle written when this was decided.
-    """
-
-    timeframe: Timeframe
-    first: int
-    last: int
-    how: How = How.NEXT
-    after: int | None = None
 
 
 class Series:
@@ -96,30 +58,31 @@ class Series:
         self.symbol = symbol
         self.timeframe = timeframe
         self.known = False
-        self.tail: Kline | None = None
         self.listening_since: int | None = None
         self.mute_periods = 0
         self.contradictions: list[str] = []
         self._length = timeframe.milliseconds
-        self._seed = seed
         self._cap = cap
         self._timeout_ms = timeout_ms
         self._since = now_ms
-        self._anchor: int | None = None
+        self._written = Written(symbol, timeframe, now_ms)
+        self._asking = Asking(seed, cap)
         self._shown: dict[int, Kline] = {}
         self._shown_until = 0
-        self._blind = 0
         self._disputed: int | None = None
         self._quiet_from = 0
         self._quiet_until = 0
-        self._not_before = 0
-        self._retry_ms = _FIRST_RETRY_MS
+
+    @property
+    def tail(self) -> Kline | None:
+        """The last candle written, `None` where there is none."""
+        return self._written.tail
 
     def resume(self, tail: Kline | None) -> None:
         """Take note of the stream's last entry, or that there is none."""
-        self.tail, self.known = tail, True
-        self._anchor = tail.open_time if tail and tail.source == Source.REST else None
-        self._blind = 0
+        self._written.resume(tail)
+        self._asking.blind = 0
+        self.known = True
         if tail:
             self._forget_shown(tail.open_time)
 
@@ -145,45 +108,21 @@ class Series:
 
     def lag_ms(self, now_ms: int) -> int:
         """Return how long the oldest period that is over waits to be proven; 0 if none does."""
-        return max(0, now_ms - self._next_end()) if self.known and self.tail else 0
+        return max(0, now_ms - self._written.next_end) if self.known and self.tail else 0
 
     def due(self, now_ms: int) -> int | None:
         """Return the deadline of the oldest unproven period if REST can be asked now, else `None`."""
-        if not self.known or now_ms < self._not_before or now_ms < self._ready_at():
+        if not self.known or now_ms < self._asking.not_before or now_ms < self._ready_at():
             return None
-        if self._quiet_from <= self._next_open() and now_ms - self._quiet_until < _YOUNG_MS and not self._shown:
+        if self._quiet_from <= self._written.next_open and now_ms - self._quiet_until < _YOUNG_MS and not self._shown:
             return None
         allowed = min(max(self._length // 10, _EARLIEST_DEADLINE_MS), _LATEST_DEADLINE_MS)
-        return (self._next_end() if self.tail else self._since) + allowed
+        return (self._written.next_end if self.tail else self._since) + allowed
 
     def window(self, now_ms: int, most: int) -> Window:
-        """Return what to ask for, at most `most` candles.
-
-        The first is the anchor where it is known and near enough: a reply that lacks it proves no absence. Otherwise
-        they reach back as far as they can, or longer ones are asked for that do reach it.
-        """
-        wider = _LADDER[_LADDER.index(self.timeframe) :]
-        timeframe = wider[min(self._blind, len(wider) - 1)]
-        if self.tail is None:
-            last = self.timeframe.floor(now_ms)
-            first = last - (min(self._seed, most) - 1) * timeframe.milliseconds
-            return Window(timeframe, first, last, How.START)
-        after, last = self.tail.open_time, self._newest_over(now_ms) + self._length
-        if last - self._length - after > self._cap * self._length:
-            first = last - (min(self._cap, most) - 1) * timeframe.milliseconds
-            return Window(timeframe, first, last, How.JUMP, after)
-        reach, following = (most - 1) * self._length, self._next_open()
-        anchor = self._anchor
-        near = anchor is not None and following - anchor < reach
-        if not near and min(self._shown, default=after + reach) < after + reach:
-            return Window(self.timeframe, after, min(last, after + reach), How.NEXT, after)
-        for longer in wider:
-            reach = (most - 1) * longer.milliseconds
-            if anchor is not None and following - anchor < reach:
-                return Window(longer, anchor, min(last, anchor + reach), How.NEXT, after)
-        reach = (most - 1) * timeframe.milliseconds
-        last = min(last, after + reach)
-        return Window(timeframe, last - reach, last, How.NEXT, after)
+        """Return what to ask for, at most `most` candles."""
+        shown_first = min(self._shown, default=None)
+        return self._asking.window(self._written, shown_first, now_ms, now_ms - ROW_AFTER_MS, most)
 
     def prove(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> list[Closed]:
         """Return what a reply proves, oldest first, and plan the next request.
@@ -198,13 +137,13 @@ class Series:
         if self.known and window.after == (self.tail.open_time if self.tail else None):
             own = window.timeframe is self.timeframe
             proven = list(self._proven(rows, window, sent_ms, now_ms) if own else self._absent(rows, window, sent_ms))
-        self._plan(now_ms, went_well=bool(proven))
+        self._asking.again(now_ms, went_well=bool(proven))
         return proven
 
     def failed(self, now_ms: int, silent_ms: int) -> list[Closed]:
         """Take note that REST gave no valid reply, and nobody one for `silent_ms`; return what the socket proves."""
         proven = list(self._by_socket(now_ms)) if silent_ms >= self._timeout_ms else []
-        self._plan(now_ms, went_well=False)
+        self._asking.again(now_ms, went_well=False)
         return proven
 
     def idle(self, last_price: str, told_ms: int, phase_ms: int | None) -> list[Closed]:
@@ -223,19 +162,20 @@ class Series:
             phase = self.tail.open_time if self.tail else phase_ms
             if phase is None or not last_price.strip("0."):
                 return []
-            opened = self._over_at(told_ms - EMPTY_AFTER_MS, phase)
+            opened = self._written.over_at(told_ms - EMPTY_AFTER_MS, phase)
             if opened < self._quiet_from:
                 return []
-            proven.append(self._write(self._empty(opened, last_price), How.JUMP if self.tail else How.START))
-        while self._quiet_from <= self._next_open() and self._next_end() + EMPTY_AFTER_MS <= told_ms:
-            proven.append(self._write(self._empty(self._next_open(), self._last_close()), How.NEXT))
+            begun = empty(self.symbol, self.timeframe, opened, last_price)
+            proven.append(self._write(begun, How.JUMP if self.tail else How.START))
+        while self._quiet_from <= self._written.next_open and self._written.next_end + EMPTY_AFTER_MS <= told_ms:
+            proven.append(self._write(self._written.empty()))
         return proven
 
     def _proven(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> Iterator[Closed]:
         if not rows:
-            self._blind += 1
+            self._asking.blind += 1
             return
-        self._blind = 0
+        self._asking.blind = 0
         by_open: dict[int, Kline] = {}
         for row in rows:
             if row.open_time not in by_open or not behind(row, by_open[row.open_time]):
@@ -246,82 +186,82 @@ class Series:
             first = by_open[rows[0].open_time]
             shown = self._shown.get(first.open_time)
             late_ms = sent_ms - first.open_time - self._length
-            if late_ms < (ROW_AFTER_MS if _traded(first) else EMPTY_AFTER_MS) or (shown and behind(first, shown)):
+            if late_ms < (ROW_AFTER_MS if traded(first) else EMPTY_AFTER_MS) or (shown and behind(first, shown)):
                 return
-            yield self._write(_named(first), window.how)
+            yield self._write(named(first), window.how)
         elif not self._agrees(self.tail, by_open.get(self.tail.open_time), newest):
             return
-        if self._anchor is not None and newest < self._anchor:
+        if self._written.anchor is not None and newest < self._written.anchor:
             return
-        self._learn([row.open_time for row in rows if _traded(row)])
-        while (end := self._next_end()) + ROW_AFTER_MS <= sent_ms and self._next_open() < window.last:
+        self._learn([row.open_time for row in rows if traded(row)])
+        while (end := self._written.next_end) + ROW_AFTER_MS <= sent_ms and self._written.next_open < window.last:
             kline = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
             if kline is None:
                 return
-            yield self._write(kline, How.NEXT)
+            yield self._write(kline)
 
     def _absent(self, rows: Sequence[Kline], window: Window, sent_ms: int) -> Iterator[Closed]:
         """Yield the empty candles that lie in no trading candle of those longer ones; learn where the last trade is."""
-        opens = [row.open_time for row in rows if _traded(row)]
+        opens = [row.open_time for row in rows if traded(row)]
         length = window.timeframe.milliseconds
-        if not opens or (self._anchor is not None and opens[-1] + length <= self._anchor):
-            self._blind += 1
+        if not opens or (self._written.anchor is not None and opens[-1] + length <= self._written.anchor):
+            self._asking.blind += 1
             return
         if window.how is not How.NEXT:
-            opened = self._over_at(sent_ms - SURE_AFTER_MS, self.tail.open_time if self.tail else 0)
+            opened = self._written.over_at(sent_ms - SURE_AFTER_MS, self.tail.open_time if self.tail else 0)
             shifting = self.tail is None and self._length >= Timeframe.D1.milliseconds
             quiet_from = opens[-1] + length
             if quiet_from > opened or max(self._shown, default=0) >= quiet_from or shifting:
-                self._blind = 0
+                self._asking.blind = 0
                 return
-            yield self._write(self._empty(opened, rows[-1].close), window.how)
-        while (end := self._next_end()) + EMPTY_AFTER_MS <= sent_ms and self._next_open() < window.last:
+            yield self._write(empty(self.symbol, self.timeframe, opened, rows[-1].close), window.how)
+        while (end := self._written.next_end) + EMPTY_AFTER_MS <= sent_ms and self._written.next_open < window.last:
             past = bisect_left(opens, end)
-            if past and opens[past - 1] + length > self._next_open():
+            if past and opens[past - 1] + length > self._written.next_open:
                 break
-            if self._next_open() in self._shown or not self._certain(opens[-1], sent_ms):
+            if self._written.next_open in self._shown or not self._certain(opens[-1], sent_ms):
                 break
-            yield self._write(self._empty(self._next_open(), self._last_close()), How.NEXT)
+            yield self._write(self._written.empty())
         self._learn(opens)
 
     def _learn(self, opens: Sequence[int]) -> None:
         """Take the last candle known to have traded before the end of the next period as the anchor."""
-        past = bisect_left(opens, self._next_end())
-        if past and (self._anchor is None or opens[past - 1] > self._anchor):
-            self._anchor = opens[past - 1]
+        past = bisect_left(opens, self._written.next_end)
+        if past and (self._written.anchor is None or opens[past - 1] > self._written.anchor):
+            self._written.anchor = opens[past - 1]
 
     def _judge(self, row: Kline | None, newest: int, sent_ms: int, now_ms: int) -> Kline | None:
-        open_time, end = self._next_open(), self._next_end()
+        open_time, end = self._written.next_open, self._written.next_end
         shown = self._shown.get(open_time)
         if shown is not None and (row is None or behind(row, shown)):
             if now_ms - end < self._timeout_ms:
                 return None
             # REST stays behind the socket: what it has counts, but not in silence.
             self.contradictions.append(both(shown, row))
-            return _named(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
-        if row is not None and _traded(row):
+            return named(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
+        if row is not None and traded(row):
             unseen = shown is None and open_time > self._shown_until
             self.mute_periods += unseen and self._listened()
             return row
         if sent_ms >= end + EMPTY_AFTER_MS and (row is not None or self._certain(newest, sent_ms)):
-            return _named(row) if row else self._empty(open_time, self._last_close())
+            return named(row) if row else self._written.empty()
         return None
 
     def _certain(self, newest: int, sent_ms: int) -> bool:
         """Tell whether the next period's absence from a reply is more than that reply's being early."""
-        return newest > self._next_open() or self._listened() or sent_ms >= self._next_end() + SURE_AFTER_MS
+        return newest > self._written.next_open or self._listened() or sent_ms >= self._written.next_end + SURE_AFTER_MS
 
     def _listened(self) -> bool:
         """Tell whether the socket was listened to for the whole of the next period."""
-        return self.listening_since is not None and self.listening_since <= self._next_open()
+        return self.listening_since is not None and self.listening_since <= self._written.next_open
 
     def _by_socket(self, now_ms: int) -> Iterator[Closed]:
-        while self.tail is not None and now_ms - self._next_end() >= self._timeout_ms:
-            shown = self._shown.get(self._next_open())
+        while self.tail is not None and now_ms - self._written.next_end >= self._timeout_ms:
+            shown = self._shown.get(self._written.next_open)
             if shown is None or not self._listened():
                 return
-            self._anchor = shown.open_time
-            yield self._write(msgspec.structs.replace(shown, source=Source.WS.value), How.NEXT)
+            self._written.anchor = shown.open_time
+            yield self._write(msgspec.structs.replace(shown, source=Source.WS.value))
 
     def _agrees(self, written: Kline, row: Kline | None, newest: int) -> bool:
         """Compare a reply with what is written last, if it is there; tell whether its periods begin where ours do."""
@@ -332,75 +272,20 @@ class Series:
             self.contradictions.append(both(written, row) + (f", but one opens at {newest}" if shifted else ""))
             if row is not None and not behind(row, written):
                 # What follows without a trade repeats the true close.
-                self.tail = msgspec.structs.replace(row, closed=1)
+                self._written.tail = msgspec.structs.replace(row, closed=1)
         return not shifted
 
-    def _write(self, kline: Kline, how: How) -> Closed:
-        closed = msgspec.structs.replace(kline, closed=1)
-        self.tail = closed
-        if closed.source == Source.REST:
-            self._anchor = closed.open_time
-        self._forget_shown(closed.open_time)
-        return Closed(closed, how)
-
-    def _last_close(self) -> str:
-        return self.tail.close if self.tail else ""
-
-    def _empty(self, opened: int, price: str) -> Kline:
-        return Kline(
-            symbol=self.symbol,
-            timeframe=self.timeframe.value,
-            open_time=opened,
-            close_time=opened + self._length - 1,
-            open=price,
-            high=price,
-            low=price,
-            close=price,
-            volume="0",
-            closed=1,
-            source=Source.EMPTY.value,
-            received_at=0,
-        )
-
-    def _next_open(self) -> int:
-        if self.tail:
-            return self.tail.open_time + self._length
-        return self.timeframe.floor(self._since) - self._length
-
-    def _next_end(self) -> int:
-        return self._next_open() + self._length
-
-    def _newest_over(self, now_ms: int) -> int:
-        opened = self._next_open()
-        return opened + max(0, (now_ms - ROW_AFTER_MS - opened) // self._length - 1) * self._length
-
-    def _over_at(self, time_ms: int, phase_ms: int) -> int:
-        """Return the open of the newest period that is over by then, such periods beginning where `phase_ms` says."""
-        opened = time_ms - self._length
-        return opened - (opened - phase_ms) % self._length
+    def _write(self, kline: Kline, how: How = How.NEXT) -> Closed:
+        closed = self._written.add(kline, how)
+        self._forget_shown(closed.kline.open_time)
+        return closed
 
     def _ready_at(self) -> int:
         if self.tail is None:
             return 0
-        shown = self._next_open() in self._shown
-        return self._next_end() + (ROW_AFTER_MS if shown else EMPTY_AFTER_MS)
-
-    def _plan(self, now_ms: int, *, went_well: bool) -> None:
-        if went_well:
-            self._retry_ms, self._not_before = _FIRST_RETRY_MS, 0
-        else:
-            self._not_before = now_ms + self._retry_ms
-            self._retry_ms = min(self._retry_ms * 2, _LONGEST_RETRY_MS)
+        shown = self._written.next_open in self._shown
+        return self._written.next_end + (ROW_AFTER_MS if shown else EMPTY_AFTER_MS)
 
     def _forget_shown(self, written: int) -> None:
         for open_time in [open_time for open_time in self._shown if open_time <= written]:
             del self._shown[open_time]
-
-
-def _traded(row: Kline) -> bool:
-    return bool(Decimal(row.volume))
-
-
-def _named(row: Kline) -> Kline:
-    """Return REST's row under the name of its source: one without volume says that nothing was traded."""
-    return row if _traded(row) else msgspec.structs.replace(row, source=Source.EMPTY.value)

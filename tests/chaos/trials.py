@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 
 from bridge.exchanges.bitmart import account
 from bridge.ingest import series
-from bridge.ingest.recovery import Recovery
+from bridge.ingest.closed import Closed, Window
+from bridge.ingest.folding import Folding
 from bridge.ingest.watch import Watch
 from bridge.records import Kline
 from bridge.simulator import Scenario
@@ -238,22 +239,19 @@ def _believes_rest(patch: Patch) -> None:
 def _trusts_empty_replies(patch: Patch) -> None:
     sound = series.Series.prove
 
-    def prove(
-        self: series.Series, rows: Sequence[Kline], window: series.Window, sent_ms: int, now_ms: int
-    ) -> list[series.Closed]:
+    def prove(self: series.Series, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> list[Closed]:
         if rows or self.tail is None:
             return sound(self, rows, window, sent_ms, now_ms)
         proven = []
-        while self._next_end() + series.EMPTY_AFTER_MS <= sent_ms:
-            empty = self._empty(self._next_open(), self._last_close())
-            proven.append(self._write(empty, series.How.NEXT))
+        while self._written.next_end + series.EMPTY_AFTER_MS <= sent_ms:
+            proven.append(self._write(self._written.empty()))
         return proven
 
     patch.setattr(series.Series, "prove", prove)
 
 
 def _folds_nothing(patch: Patch) -> None:
-    patch.setattr(Recovery, "_fold", lambda _self, _record: None)
+    patch.setattr(Folding, "add", lambda _self, _record: None)
 
 
 def _drops_flushes(patch: Patch) -> None:

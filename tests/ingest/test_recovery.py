@@ -736,7 +736,7 @@ async def test_several_matches_in_one_frame_are_completed_at_once(
 async def test_more_matches_in_one_frame_than_one_answer_holds_are_completed(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.ingest.recovery._REACH_MS", 3_600_000)
+    monkeypatch.setattr("bridge.ingest.statement.REACH_MS", 3_600_000)
     async with market(rate=60.0) as simulator, bridging(simulator, valkey_url) as bridge:
         await bridge.until_resynced()
         began = simulator.now

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.ingest.series import QUIET_MS, Closed, How, Series, Window
+from bridge.ingest.closed import Closed, How, Window
+from bridge.ingest.series import QUIET_MS, Series
 from bridge.records import Kline, Source
 from bridge.timeframes import Timeframe
 

@@ -1,0 +1,70 @@
+"""How far a series is written, and which period comes next. Pure; all times are exchange time in UTC milliseconds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bridge.ingest.closed import Closed, How, empty
+from bridge.records import Kline, Source
+from bridge.timeframes import Timeframe
+
+
+class Written:
+    """The last candle of a stream, as it is known here, and what follows from it.
+
+    Attributes:
+        tail: the last candle; `None` where there is none.
+        anchor: the open of the last candle known to have traded; a reply that lacks it proves no absence.
+    """
+
+    def __init__(self, symbol: str, timeframe: Timeframe, since_ms: int) -> None:
+        """Begin with an empty stream, at `since_ms`."""
+        self.symbol = symbol
+        self.timeframe = timeframe
+        self.tail: Kline | None = None
+        self.anchor: int | None = None
+        self._length = timeframe.milliseconds
+        self._since = since_ms
+
+    def resume(self, tail: Kline | None) -> None:
+        """Go on from the stream's last entry."""
+        self.tail = tail
+        self.anchor = tail.open_time if tail and tail.source == Source.REST else None
+
+    def add(self, kline: Kline, how: How = How.NEXT) -> Closed:
+        """Return the candle as one that is closed, and go on from it."""
+        closed = msgspec.structs.replace(kline, closed=1)
+        self.tail = closed
+        if closed.source == Source.REST:
+            self.anchor = closed.open_time
+        return Closed(closed, how)
+
+    def empty(self) -> Kline:
+        """Return the next period's candle if nothing was traded in it."""
+        return empty(self.symbol, self.timeframe, self.next_open, self.tail.close if self.tail else "")
+
+    @property
+    def next_open(self) -> int:
+        """The open of the next period to write."""
+        if self.tail:
+            return self.tail.open_time + self._length
+        return self.timeframe.floor(self._since) - self._length
+
+    @property
+    def next_end(self) -> int:
+        """The end of the next period to write."""
+        return self.next_open + self._length
+
+    def anchored(self, most: int) -> bool:
+        """Tell whether `most` of these candles reach from the anchor to the next period."""
+        return self.anchor is not None and self.next_open - self.anchor < (most - 1) * self._length
+
+    def newest_over(self, time_ms: int) -> int:
+        """Return the open of the newest period that is over by then, the next one to write if none is."""
+        opened = self.next_open
+        return opened + max(0, (time_ms - opened) // self._length - 1) * self._length
+
+    def over_at(self, time_ms: int, phase_ms: int) -> int:
+        """Return the open of the newest period that is over by then, such periods beginning where `phase_ms` says."""
+        opened = time_ms - self._length
+        return opened - (opened - phase_ms) % self._length
