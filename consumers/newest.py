@@ -23,7 +23,7 @@ PAUSE_S = 0.5
 
 def look(client: redis.Redis, timeframe: str, after: dict[str, str]) -> None:
     """Show the newest candle of each stream that isn't in `after` yet, and note there where to go on."""
-    # The pattern ends with the timeframe, so that it leaves out the keys beside a stream, such as `...:1m:last`.
+    # The pattern ends with the timeframe, so that it leaves out the keys beside a stream, such as `...:1m:newest`.
     pattern = f"{PREFIX}:klines:{{*}}:{timeframe}"
     names = client.scan_iter(match=pattern, count=1_000, _type="stream")
     fresh = sorted({name for name in names if name not in after})

@@ -131,7 +131,7 @@ async def test_only_what_is_selected_is_printed(
         "positions": KEYS.positions,
         "events": KEYS.events,
     }
-    await store.hset(KEYS.last_kline("BTCUSDT", "1m"), "open_time", "1")
+    await store.set(KEYS.newest_kline("BTCUSDT", "1m"), "1")
     await say(store, Keys("another").klines("BTCUSDT", "1m"), "of another prefix")
     for stream in named.values():
         await say(store, stream, "said")

@@ -40,6 +40,7 @@ from bridge.store.appends import Appends
 from bridge.store.budget import Budget
 from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
+from bridge.store.lane import Lane
 from bridge.store.members import Members
 from bridge.store.relief import relieve
 from bridge.store.tails import Tails
@@ -69,10 +70,9 @@ class Ingester:
         self._listener = client.blocking(settings.redis_url)
         self._members = Members(self._redis, keys, settings.member_lifetime_s)
         self._writer = Writer(
-            lambda: client.writer_connection(settings.redis_url),
+            Lane(lambda: client.writer_connection(settings.redis_url), timeout_s=settings.redis_timeout_s),
             bound=settings.buffer_entries,
             batch=settings.flush_entries,
-            timeout_s=settings.redis_timeout_s,
         )
         appends = Appends(keys, settings)
         candles = Candles(int(settings.close_grace_s * 1000))

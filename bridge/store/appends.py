@@ -1,9 +1,9 @@
-"""What to tell Redis for each record: which script, which keys, which cap."""
+"""What to tell Redis for each record: which script, which keys, which arguments."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -15,17 +15,28 @@ from bridge.timeframes import Timeframe
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
-    """One entry on its way: the command that appends it, and the stream it belongs to.
+    """One entry on its way: the script that appends it, with its keys, the first of which is the stream.
 
     A newer append of the same `slot` may take an unsent one's place; `None` marks what must never be replaced. While a
-    `final` one waits, nothing of its slot follows.
+    `final` one waits, nothing of its slot follows. `settled` is called with the script's answer.
     """
 
-    stream: str
-    command: tuple[str | int, ...]
+    script: scripts.Script
+    keys: tuple[str, ...]
+    arguments: tuple[str | int, ...]
     slot: Hashable = None
     settled: Callable[[int], None] | None = None
     final: bool = False
+
+    @property
+    def stream(self) -> str:
+        """The stream it belongs to."""
+        return self.keys[0]
+
+    @property
+    def command(self) -> tuple[str | int, ...]:
+        """The command that does it alone, on a server that knows the script."""
+        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,8 @@ class Appends:
 
     keys: Keys
     settings: Settings
+    # Spelled once a series: a candle changes thousands of times, its keys never.
+    _kline_keys: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> Append:
         """Return the append of any record."""
@@ -60,17 +73,34 @@ class Appends:
 
     def kline(self, kline: Kline) -> Append:
         """A candle: a newer state of the same period may take an unsent one's place, unless that was its last."""
-        stream = self.keys.klines(kline.symbol, kline.timeframe)
-        keys = (stream, self.keys.last_kline(kline.symbol, kline.timeframe))
-        command = _evalsha(scripts.KLINE, keys, self.settings.cap_klines, *fields_of(kline))
-        return Append(stream, command, slot=(stream, kline.open_time), final=bool(kline.closed))
+        symbol, timeframe, open_time = kline.symbol, kline.timeframe, kline.open_time
+        keys = self._kline_keys.get((symbol, timeframe)) or self._learn(symbol, timeframe)
+        arguments = (
+            self.settings.cap_klines,
+            symbol,
+            timeframe,
+            str(open_time),
+            str(kline.close_time),
+            kline.open,
+            kline.high,
+            kline.low,
+            kline.close,
+            kline.volume,
+            str(kline.closed),
+            kline.source,
+            str(kline.received_at),
+        )
+        return Append(scripts.KLINE, keys, arguments, (keys[0], open_time), None, kline.closed == 1)
+
+    def _learn(self, symbol: str, timeframe: str) -> tuple[str, str]:
+        keys = (self.keys.klines(symbol, timeframe), self.keys.newest_kline(symbol, timeframe))
+        return self._kline_keys.setdefault((symbol, timeframe), keys)
 
     def closed(self, kline: Kline, how: str, length_ms: int, settled: Callable[[int], None]) -> Append:
         """A closed candle, whose id is its open; `how` it follows is `next`, `start` or `jump`."""
         stream = self.keys.closed_klines(kline.symbol, kline.timeframe)
         cap = self.closed_cap(Timeframe(kline.timeframe))
-        command = _evalsha(scripts.CLOSED, (stream,), cap, how, length_ms, *fields_of(kline))
-        return Append(stream, command, settled=settled)
+        return Append(scripts.CLOSED, (stream,), (cap, how, length_ms, *fields_of(kline)), settled=settled)
 
     def closed_cap(self, timeframe: Timeframe) -> int:
         """Return how many entries a closed stream keeps."""
@@ -78,23 +108,18 @@ class Appends:
 
     def _order(self, order: Order) -> Append:
         keys = (self.keys.orders, self.keys.order(order.order_id), self.keys.open_orders)
-        return Append(keys[0], _evalsha(scripts.ORDER, keys, self.settings.cap_orders, *fields_of(order)))
+        return Append(scripts.ORDER, keys, (self.settings.cap_orders, *fields_of(order)))
 
     def _fill(self, fill: Fill) -> Append:
         keys = (self.keys.fills, self.keys.seen_fills)
-        return Append(keys[0], _evalsha(scripts.FILL, keys, self.settings.cap_fills, *fields_of(fill)))
+        return Append(scripts.FILL, keys, (self.settings.cap_fills, *fields_of(fill)))
 
     def _position(self, position: Position) -> Append:
         slot = slot_of(position)
         keys = (self.keys.positions, self.keys.position(position.symbol, slot), self.keys.open_positions)
         member = f"{position.symbol}:{slot}"
-        command = _evalsha(scripts.POSITION, keys, self.settings.cap_positions, member, *fields_of(position))
-        return Append(keys[0], command)
+        return Append(scripts.POSITION, keys, (self.settings.cap_positions, member, *fields_of(position)))
 
 
 def _log(stream: str, cap: int, entry: Event | Resync) -> Append:
-    return Append(stream, ("XADD", stream, "MAXLEN", "~", cap, "*", *fields_of(entry)))
-
-
-def _evalsha(script: scripts.Script, keys: tuple[str, ...], *arguments: str | int) -> tuple[str | int, ...]:
-    return ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+    return Append(scripts.LOG, (stream,), (cap, *fields_of(entry)))

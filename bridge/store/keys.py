@@ -80,9 +80,9 @@ class Keys:
         """String: when the next REST call may leave from an address."""
         return f"{self.prefix}:budget:{address}"
 
-    def last_kline(self, symbol: str, timeframe: str) -> str:
-        """Hash: what the newest entry of that stream says, for the comparison with the next."""
-        return f"{self.klines(symbol, timeframe)}:last"
+    def newest_kline(self, symbol: str, timeframe: str) -> str:
+        """String: what the newest entry of that stream says, for the comparison with the next."""
+        return f"{self.klines(symbol, timeframe)}:newest"
 
     @property
     def orders(self) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Script:
     """One script: its text, and the hash by which Redis knows it."""
 
@@ -15,9 +16,18 @@ class Script:
     sha: str
 
 
-def _read(name: str) -> Script:
-    text = files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8")
+def _script(text: str) -> Script:
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _read(name: str) -> Script:
+    return _script(files(__package__).joinpath(f"{name}.lua").read_text(encoding="utf-8"))
+
+
+def together(scripts: Sequence[Script]) -> Script:
+    """Return a script that runs many appends by one call; in its table they have the places of `scripts`, from 1."""
+    functions = [f"function(KEYS, ARGV)\n{script.text}end" for script in scripts]
+    return _script(f"local run = {{{', '.join(functions)}}}\n{_read('batch').text}")
 
 
 KLINE = _read("kline")
@@ -25,9 +35,10 @@ ORDER = _read("order")
 FILL = _read("fill")
 POSITION = _read("position")
 CLOSED = _read("closed")
+LOG = _read("log")
 DESIRED = _read("desired")
 HEARTBEAT = _read("heartbeat")
 BUDGET = _read("budget")
 SYNCED = _read("synced")
 
-APPENDS = (KLINE, CLOSED, ORDER, FILL, POSITION)
+APPENDS = (KLINE, CLOSED, ORDER, FILL, POSITION, LOG)

@@ -18,8 +18,9 @@ from bridge.ingest.connection import Connection, opened
 from bridge.ingest.series import Series
 from bridge.records import EventName, Kline, Record, fields_of
 from bridge.settings import Settings
-from bridge.store import client
+from bridge.store import client, scripts
 from bridge.store.appends import Append, Appends
+from bridge.store.lane import Lane
 from bridge.store.writer import Writer
 from tests.benchmarks.frames import EXCHANGE_MS, SERIES, TOPICS, TURN, payloads
 from tests.benchmarks.stand import KEYS, Cost, Stand, measure
@@ -154,10 +155,9 @@ async def _written(stand: Stand, frames: int, make: Callable[[Kline], Append], *
     await stand.empty()
     given = [make(kline) for kline in _klines(frames)]
     writer = Writer(
-        lambda: client.writer_connection(stand.settings.redis_url),
+        Lane(lambda: client.writer_connection(stand.settings.redis_url), timeout_s=stand.settings.redis_timeout_s),
         bound=stand.settings.buffer_entries,
         batch=stand.settings.flush_entries,
-        timeout_s=stand.settings.redis_timeout_s,
     )
     running = asyncio.create_task(writer.run())
 
@@ -177,7 +177,7 @@ async def _written(stand: Stand, frames: int, make: Callable[[Kline], Append], *
 def _bare(settings: Settings) -> Callable[[Kline], Append]:
     def make(kline: Kline) -> Append:
         stream = KEYS.klines(kline.symbol, kline.timeframe)
-        return Append(stream, ("XADD", stream, "MAXLEN", "~", settings.cap_klines, "*", *fields_of(kline)))
+        return Append(scripts.LOG, (stream,), (settings.cap_klines, *fields_of(kline)))
 
     return make
 

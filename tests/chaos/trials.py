@@ -7,7 +7,7 @@ All of it in one process, on a small and fast market.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha1
@@ -27,7 +27,7 @@ from bridge.records import Kline
 from bridge.simulator import Scenario
 from bridge.store import scripts
 from bridge.store.appends import Append, Appends
-from bridge.store.writer import Writer
+from bridge.store.lane import Answer, Lane
 from tests.chaos.faults import Fault, clients_cut, rewind, store_killed, switch
 from tests.chaos.plan import NEVER_S, PATIENT_S, Plan
 from tests.chaos.programs import IngesterTask
@@ -255,17 +255,16 @@ def _folds_nothing(patch: Patch) -> None:
 
 
 def _drops_flushes(patch: Patch) -> None:
-    sound = Writer._exchange  # noqa: SLF001 - what is broken is inside
+    sound = Lane.send
 
-    async def exchange(self: Writer, batch: dict[Hashable, Append]) -> dict[Hashable, object]:
+    async def send(self: Lane, batch: Sequence[Append]) -> Sequence[Answer]:
         try:
             return await sound(self, batch)
         except (RedisError, OSError):
-            await self._hang_up()
             await asyncio.sleep(0.02)
-            return dict.fromkeys(batch, 1)
+            return [1] * len(batch)
 
-    patch.setattr(Writer, "_exchange", exchange)
+    patch.setattr(Lane, "send", send)
     # Reading the account after each loss of the connection would make good for it.
     _tells_no_losses(patch)
 
@@ -300,7 +299,7 @@ TRIALS: Final = (
             _kinds("position twice"),
         ),
         _all(
-            _script("KLINE", ("if last[1] then", "if false then")),
+            _script("KLINE", ("if newest then", "if false then")),
             _script("FILL", ("then return 0 end", "then end")),
             _script("ORDER", ("", _LAST_FRAME)),
             _script("POSITION", ("if changed then", "if true then")),

@@ -23,7 +23,6 @@ EVENT = Event(
 @pytest.mark.parametrize(
     ("record", "script", "keys", "arguments"),
     [
-        (KLINE, scripts.KLINE, ["p:klines:{BTCUSDT}:1m", "p:klines:{BTCUSDT}:1m:last"], [11]),
         (ORDER, scripts.ORDER, ["p:orders:{acc}", "p:orders:{acc}:1", "p:orders:{acc}:open"], [102]),
         (FILL, scripts.FILL, ["p:fills:{acc}", "p:fills:{acc}:seen"], [103]),
         (
@@ -33,7 +32,7 @@ EVENT = Event(
             [104, "BTCUSDT:long"],
         ),
     ],
-    ids=["kline", "order", "fill", "position"],
+    ids=["order", "fill", "position"],
 )
 def test_a_record_is_handed_to_its_script_with_cap_and_fields(
     record: Record, script: scripts.Script, keys: list[str], arguments: list[object]
@@ -44,10 +43,17 @@ def test_a_record_is_handed_to_its_script_with_cap_and_fields(
     assert append.stream == keys[0]
 
 
-def test_an_event_needs_no_script() -> None:
+def test_a_candles_script_knows_the_names_and_is_given_the_values() -> None:
+    append = APPENDS.of(KLINE)
+    keys = ("p:klines:{BTCUSDT}:1m", "p:klines:{BTCUSDT}:1m:newest")
+    assert (append.script, append.keys, append.stream) == (scripts.KLINE, keys, keys[0])
+    assert append.arguments == (11, *fields_of(KLINE)[5::2])
+
+
+def test_an_event_is_compared_with_nothing() -> None:
     append = APPENDS.of(EVENT)
-    assert [*append.command] == ["XADD", "p:events", "MAXLEN", "~", 105, "*", *fields_of(EVENT)]
-    assert append.stream == "p:events"
+    assert (append.script, append.keys) == (scripts.LOG, ("p:events",))
+    assert append.arguments == (105, *fields_of(EVENT))
 
 
 def test_states_of_one_candle_share_a_slot_and_no_other_states_do() -> None:

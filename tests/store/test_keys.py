@@ -21,7 +21,7 @@ PROMISED = {
     "bitmart:ingester:one": KEYS.ingester("one"),
     "bitmart:ingester:one:topics": KEYS.ingester_topics("one"),
     "bitmart:klines:{BTCUSDT}:1m": KEYS.klines("BTCUSDT", "1m"),
-    "bitmart:klines:{BTCUSDT}:1m:last": KEYS.last_kline("BTCUSDT", "1m"),
+    "bitmart:klines:{BTCUSDT}:1m:newest": KEYS.newest_kline("BTCUSDT", "1m"),
     "bitmart:orders:{main}": KEYS.orders,
     "bitmart:orders:{main}:42": KEYS.order("42"),
     "bitmart:orders:{main}:open": KEYS.open_orders,
@@ -66,10 +66,8 @@ def test_another_prefix_and_account_share_no_key() -> None:
     ids=lambda record: type(record).__name__,
 )
 def test_all_keys_of_an_append_share_a_slot(record: Record, prefix: str) -> None:
-    command = Appends(Keys(prefix, "main"), APPENDS.settings).of(record).command
-    keys = command[3 : 3 + int(command[2])] if command[0] == "EVALSHA" else command[1:2]
-    assert len(keys) == (1 if record is EVENT else int(command[2]))
-    assert len({key_slot(str(key).encode()) for key in keys}) == 1
+    keys = Appends(Keys(prefix, "main"), APPENDS.settings).of(record).keys
+    assert len({key_slot(key.encode()) for key in keys}) == 1
 
 
 def test_all_keys_of_the_wishes_share_a_slot() -> None:

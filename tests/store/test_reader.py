@@ -111,7 +111,7 @@ async def test_the_tip_is_the_last_entry(store: Redis) -> None:
 async def test_streams_are_found_by_pattern_and_nothing_else_is(store: Redis) -> None:
     await put(store, "bitmart:klines:{A}:1m", 1)
     await put(store, "other:klines:{A}:1m", 1)
-    await store.set("bitmart:klines:{A}:1m:last", "x")
+    await store.set("bitmart:klines:{A}:1m:newest", "x")
     assert [name async for name in streams(store, "bitmart:klines:*")] == ["bitmart:klines:{A}:1m"]
 
 

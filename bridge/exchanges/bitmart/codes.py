@@ -64,6 +64,9 @@ _UNDER_WAY: Final = {1: Status.ACCEPTED, 2: Status.OPEN}
 # What Python, Redis' Lua and every reader take for the same number: no "1_0", " 1", "nan", nor digits of other scripts.
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 _LONGEST_NUMBER: Final = 64
+# As all candles seen spell their four prices, each more than nothing, and their volume.
+_PRICE: Final = r"(?=[0.]*[1-9])[0-9]{1,30}(?:\.[0-9]{1,30})?"
+_CANDLE: Final = re.compile(rf"(?:{_PRICE} ){{4}}[0-9]{{1,30}}(?:\.[0-9]{{1,30}})?")
 
 
 def status_of(state: int, size: str, filled: str) -> Status:
@@ -101,6 +104,11 @@ def decimal(text: str) -> Decimal:
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         raise ValueError(f"{text[:20]!r} is no decimal number")
     return Decimal(text)
+
+
+def are_candle(open_: str, high: str, low: str, close: str, volume: str) -> bool:
+    """Tell, by one look at all five, whether they are the plain numbers of a candle; others may be numbers, too."""
+    return _CANDLE.fullmatch(f"{open_} {high} {low} {close} {volume}") is not None
 
 
 def cost(fee: str) -> str:

@@ -38,7 +38,7 @@ from bridge.exchanges.base import (
 )
 from bridge.exchanges.bitmart import topics
 from bridge.exchanges.bitmart.signing import login_signature
-from bridge.exchanges.bitmart.wire import Frame
+from bridge.exchanges.bitmart.wire import Frame, KlineFrame
 from bridge.records import Record
 
 FRAME_BYTES: Final = 2_000
@@ -48,7 +48,10 @@ _KNOWN_TOPICS: Final = 20_000
 _PING: Final = '{"action":"ping"}'
 _DEVICE: Final = "web"  # docs; everybody sends it
 
+_KLINES: Final = topics.KLINE_PREFIX.encode()
+
 _read_frame: Final = msgspec.json.Decoder(Frame).decode
+_read_candles: Final = msgspec.json.Decoder(KlineFrame).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 # msgspec's errors and broken UTF-8 are both ValueErrors; nesting without end is a RecursionError.
@@ -63,6 +66,7 @@ class BitMartSession:
         self._credentials = credentials
         self._batch = batch
         self._known: dict[str, Topic] = {}
+        self._candle_topics: dict[str, topics.CandleTopic] = {}
 
     def login(self, now_ms: int) -> str:
         """Return the login frame; the signature is good for 60 s of BitMart's time (docs)."""
@@ -91,6 +95,12 @@ class BitMartSession:
 
     def receive(self, frame: str | bytes, received_at: int) -> tuple[str, Sequence[Record | Notice]]:
         """Return whose data a frame brings, if it brings any, and what it says. Never raises."""
+        if isinstance(frame, bytes) and _KLINES in frame:
+            # Nearly all frames there are, and nearly all as they should be: the others are looked at closely.
+            try:
+                return self._candles(_read_candles(frame), received_at)
+            except (InvalidTopicError, *_UNREADABLE):
+                pass
         try:
             parsed = _read_frame(frame)
         except _UNREADABLE as wrong:
@@ -98,6 +108,14 @@ class BitMartSession:
         if parsed.data and parsed.group and parsed.group != "System":
             return self._data(parsed, received_at)
         return "", [_answer(parsed, frame)]
+
+    def _candles(self, frame: KlineFrame, received_at: int) -> tuple[str, Sequence[Record]]:
+        topic = self._candle_topics.get(frame.group)
+        if topic is None:
+            topic = topics.CandleTopic(self._known.get(frame.group) or self._learn(frame.group))
+            if len(self._candle_topics) < _KNOWN_TOPICS:
+                self._candle_topics[frame.group] = topic
+        return topic.name, [topic.kline(candle, received_at) for candle in frame.data.items]
 
     def _receive_odd(self, frame: str | bytes, received_at: int, reason: str) -> tuple[str, Sequence[Record | Notice]]:
         if frame.strip() in ("pong", b"pong"):

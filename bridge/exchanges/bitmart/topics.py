@@ -68,11 +68,7 @@ def kline_of(candle: Candle, symbol: str, timeframe: Timeframe, source: Source, 
     Raises:
         ValueError: it holds something that can be no price, no volume or no time.
     """
-    for price in (candle.o, candle.h, candle.l, candle.c):
-        if codes.decimal(price) <= 0:
-            raise ValueError(f"{price[:20]!r} is no price")
-    if codes.decimal(candle.v) < 0 or not 0 < candle.ts < 10**11:
-        raise ValueError("volume or time out of range")
+    _check(candle)
     # Frames of 2023-24 say one second after the open, those of 2025-26 the open itself (wire): flooring makes both one.
     open_time = timeframe.floor(candle.ts * 1000)
     return Kline(
@@ -89,6 +85,55 @@ def kline_of(candle: Candle, symbol: str, timeframe: Timeframe, source: Source, 
         source=source.value,
         received_at=received_at,
     )
+
+
+def _check(candle: Candle) -> None:
+    if not 0 < candle.ts < 10**11:
+        raise ValueError("time out of range")
+    if codes.are_candle(candle.o, candle.h, candle.l, candle.c, candle.v):
+        return
+    for price in (candle.o, candle.h, candle.l, candle.c):
+        if codes.decimal(price) <= 0:
+            raise ValueError(f"{price[:20]!r} is no price")
+    if codes.decimal(candle.v) < 0:
+        raise ValueError("volume out of range")
+
+
+class CandleTopic:
+    """One topic's candles as they come by the socket, one after another: nearly all are of the period before."""
+
+    __slots__ = ("_close_time", "_open_time", "_symbol", "_timeframe", "_ts", "name")
+
+    def __init__(self, topic: Topic) -> None:
+        """Begin before the first; raise ValueError for a topic that brings no candles."""
+        if topic.timeframe is None:
+            raise ValueError(f"{topic.name} brings no candles")
+        self.name = topic.name
+        self._symbol = topic.symbol
+        self._timeframe = topic.timeframe
+        self._ts = self._open_time = self._close_time = -1
+
+    def kline(self, candle: Candle, received_at: int) -> Kline:
+        """Return the record of a candle; raise ValueError as `kline_of` does."""
+        if candle.ts != self._ts or not codes.are_candle(candle.o, candle.h, candle.l, candle.c, candle.v):
+            kline = kline_of(candle, self._symbol, self._timeframe, Source.WS, received_at)
+            self._ts, self._open_time, self._close_time = candle.ts, kline.open_time, kline.close_time
+            return kline
+        # By position: names would cost as much as all the rest.
+        return Kline(
+            self._symbol,
+            self._timeframe._value_,
+            self._open_time,
+            self._close_time,
+            candle.o,
+            candle.h,
+            candle.l,
+            candle.c,
+            candle.v,
+            0,
+            "ws",
+            received_at,
+        )
 
 
 def _orders(element: msgspec.Raw, _topic: Topic, received_at: int) -> Iterator[Record]:

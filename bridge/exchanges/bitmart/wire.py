@@ -44,6 +44,19 @@ class Klines(msgspec.Struct, gc=False):
     items: list[msgspec.Raw]
 
 
+class Candles(msgspec.Struct, gc=False):
+    """A kline frame's data, all of whose candles are as they should be."""
+
+    items: list[Candle]
+
+
+class KlineFrame(msgspec.Struct, gc=False):
+    """A kline frame as in every capture (wire), read in one pass."""
+
+    group: str
+    data: Candles
+
+
 class LastTrade(msgspec.Struct, gc=False):
     """The match that caused an order frame; a cost is a negative `fee` (docs; no capture exists)."""
 

@@ -408,3 +408,33 @@ def test_whatever_comes_is_told_and_never_raises(frame: str | bytes) -> None:
         if isinstance(notice, Kline | Order | Position):
             assert topic
             "".join(fields_of(notice)).encode()  # what cannot be encoded would stop the writer
+
+
+CANDLE_FRAMES = st.fixed_dictionaries(
+    {"group": GROUPS, "data": st.builds(lambda items: {"items": items}, st.lists(CANDLES, min_size=1, max_size=3))},
+    optional={"action": st.sampled_from(["subscribe", "", 2]), "success": st.booleans()},
+)
+
+
+@given(frames=st.lists(CANDLE_FRAMES.map(json.dumps), max_size=4))
+def test_a_candle_says_the_same_whether_it_is_read_at_one_go_or_piece_by_piece(frames: list[str]) -> None:
+    # Bytes are tried at one go first, texts are not.
+    quick, careful = BitMartSession(None, 20), BitMartSession(None, 20)
+    for frame in [*frames, DATA, *frames]:
+        assert quick.receive(frame.encode(), 1) == careful.receive(frame, 1)
+
+
+@pytest.mark.parametrize("group", ["futures/order", "futures/klineBin1m:*", "futures/klineBin3m:BTCUSDT"])
+def test_candles_of_what_brings_none_are_not_understood(session: BitMartSession, group: str) -> None:
+    frame = DATA.replace(f'"group":"{KLINES}"', f'"group":"{group}","note":"{KLINES}"')
+    assert isinstance(one_malformed(told(session, frame.encode())), Malformed)
+
+
+def test_a_new_period_is_seen_at_its_first_frame(session: BitMartSession) -> None:
+    times = []
+    for ts in (1785727320, 1785727320, 1785727380, 1785727381, 1785727320):
+        _, (kline,) = session.receive(DATA.replace("1785727320", str(ts)).encode(), 1)
+        assert isinstance(kline, Kline)
+        times.append((kline.open_time, kline.close_time))
+    first, second = (1785727320000, 1785727379999), (1785727380000, 1785727439999)
+    assert times == [first, first, second, second, first]

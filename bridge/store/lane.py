@@ -1,0 +1,111 @@
+"""The way to one server: one connection, one call a flush, an answer for each append.
+
+One connection of redis-py, its automatic retries off: whether and when to send again is the writer's decision. Sending
+twice is harmless, because each append compares with what is there.
+
+All appends of a flush go by one script call, packed once: calling costs client and server more than appending does. At
+the brim of its memory a server refuses one command and takes the next (seen), but one script it refuses as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+import hiredis
+import msgspec
+from redis.exceptions import NoScriptError, ResponseError
+
+from bridge.store import scripts
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
+
+    from bridge.store.appends import Append
+
+Answer = int | ResponseError
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_script: Final = attrgetter("script")
+
+
+class Lane:
+    """Sends batches to one server, one at a time."""
+
+    def __init__(self, connect: Callable[[], AbstractConnection], *, timeout_s: float) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            connect: makes a connection, not yet connected.
+            timeout_s: after this long without an answer a batch's outcome is unknown, and the connection is given up.
+        """
+        self._connect = connect
+        self._timeout_s = timeout_s
+        self._connection: AbstractConnection | None = None
+        self._places = {script: place for place, script in enumerate(scripts.APPENDS, 1)}
+        self._batch = scripts.together(scripts.APPENDS)
+        self.dialled = 0
+
+    async def send(self, batch: Sequence[Append]) -> Sequence[Answer]:
+        """Bring a batch, which isn't empty, into Redis; return each append's answer: its script's, or what went wrong.
+
+        Raises:
+            RedisError: there is no connection; as with the following, whether the batch was written is unknown.
+            OSError: the same.
+            TimeoutError: no answer came in time.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                connection = self._connection or await self._dial()
+                await connection.send_packed_command([self._packed(batch)], check_health=False)
+                answer = await _answer(connection)
+        except BaseException:
+            await self.close()
+            raise
+        if isinstance(answer, list):
+            return answer
+        if isinstance(answer, NoScriptError):
+            # Somebody flushed the scripts; a new connection brings them along.
+            await self.close()
+        if isinstance(answer, ResponseError):
+            return [answer] * len(batch)
+        raise TypeError(f"a script answered {type(answer).__name__}")
+
+    async def close(self) -> None:
+        """Hang up; the next batch dials anew."""
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.disconnect(nowait=True)
+
+    async def _dial(self) -> AbstractConnection:
+        connection = self._connect()
+        self._connection = connection
+        await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
+        await connection.send_command("SCRIPT", "LOAD", self._batch.text)
+        loaded = await _answer(connection)
+        if isinstance(loaded, ResponseError):
+            raise loaded
+        self.dialled += 1
+        return connection
+
+    def _packed(self, batch: Sequence[Append]) -> bytes:
+        keys = [key for append in batch for key in append.keys]
+        runs = []
+        for script, alike in groupby(batch, _script):
+            same = list(alike)
+            runs.append((self._places[script], len(same[0].keys), [append.arguments for append in same]))
+        command = ("EVALSHA", self._batch.sha, len(keys), *keys, _encode(runs))
+        packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says one word
+        return packed
+
+
+async def _answer(connection: AbstractConnection) -> object:
+    try:
+        answer: object = await connection.read_response(timeout=math.inf)
+    except ResponseError as refusal:
+        return refusal
+    return answer
