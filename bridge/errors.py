@@ -51,6 +51,22 @@ class StoreError(BridgeError):
     """Redis cannot be reached, refuses us, or holds something that is not ours."""
 
 
+class NamesakeError(StoreError):
+    """Another ingester of the same name is alive.
+
+    Attributes:
+        last_beat: that one's last heartbeat, as the store tells it; it changes while that one lives.
+    """
+
+    def __init__(self, name: str, where: str, *, last_beat: str) -> None:
+        """Say who, and `where` it runs: host and process id."""
+        super().__init__(
+            f"an ingester named {name!r} is alive already ({where or 'nobody knows where'}): "
+            "give each ingester an INGESTER_ID of its own, or none"
+        )
+        self.last_beat = last_beat
+
+
 class AddressInUseError(BridgeError):
     """An address we were told to listen on is taken."""
 

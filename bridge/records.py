@@ -121,6 +121,8 @@ class EventName(StrEnum):
     STORE_FULL = "store_full"
     INCOMPLETE = "incomplete"
     ENTRY_REFUSED = "entry_refused"
+    NO_ROOM = "no_room"
+    MEMBER_LOST = "member_lost"
     STARTED = "started"
     STOPPED = "stopped"
 

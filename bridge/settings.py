@@ -72,6 +72,13 @@ class Settings:
     close_grace_s: float = seconds(
         5, 0, 60, "how long after its end a candle's last state is waited for, exchange time"
     )
+    connect_delay_ms: int = whole(
+        500, 0, 60_000, "pause between two connects to BitMart in ms, shared by the ingesters of one REST_ADDRESS"
+    )
+    topics_per_connection: int = whole(100, 1, 1_000, "most topics on one connection to BitMart")
+    max_connections: int = whole(
+        50, 2, 400, "most connections of one ingester to BitMart, the private one included; 500 are allowed a host"
+    )
     contracts_refresh_s: float = seconds(60, 0.1, _LONGEST_S, "how often the list of contracts is read")
 
     proof_timeout_s: float = seconds(
@@ -91,8 +98,13 @@ class Settings:
     )
 
     reconcile_interval_s: float = seconds(5, 0.05, 300, "full pass over the desired set, nudged or not")
-    heartbeat_interval_s: float = seconds(1, 0.05, 60, "time between an ingester's heartbeats")
-    member_lifetime_s: float = seconds(5, 0.5, 300, "an ingester silent for this long counts as gone")
+    heartbeat_interval_s: float = seconds(0.5, 0.05, 60, "time between an ingester's heartbeats")
+    member_lifetime_s: float = seconds(3, 0.5, 300, "an ingester silent for this long counts as gone")
+    replicas: int = whole(1, 1, 100, "how many ingesters serve each topic; 2 make the second a hot standby")
+    handover_s: float = seconds(30, 0, 3600, "a topic that moves is held by its former ingester for this long at most")
+    give_way_s: float = seconds(
+        10, 0.5, 3600, "an ingester that reaches none of its topics for this long leaves them to others that do"
+    )
     ingester_id: str = matching(
         "", r"[A-Za-z0-9_.-]{0,64}", "this ingester's name; unset: host name, process id and a random part"
     )

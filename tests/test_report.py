@@ -14,11 +14,12 @@ from bridge.report import report
 from bridge.settings import Settings
 from bridge.store.desired import Desired
 from bridge.store.keys import Keys
-from bridge.store.members import Members, State, TopicState
+from bridge.store.members import Card, Members, State, TopicState
 from bridge.values import Secret
 from tests.ingest.rig import nobody
 
 KEYS = Keys()
+CARD = Card("token")
 BTC, ETH, XRP = (f"futures/klineBin1m:{name}USDT" for name in ("BTC", "ETH", "XRP"))
 STATE: dict[str, str | int] = {"public": "open", "private": "idle", "entries": 12, "depth": 3, "last_error": ""}
 
@@ -58,7 +59,7 @@ async def test_ingesters_and_topics_are_listed_the_troubled_ones_first(store: Re
         XRP: TopicState(State.REJECTED, 1, "no such topic"),
     }
     await members.publish("one", topics, ())
-    await members.beat("one", STATE | {"last_error": "refused with HTTP 403"})
+    await members.beat("one", CARD, STATE | {"last_error": "refused with HTTP 403"})
     assert await text(valkey_url) == [
         "3 wishes (revision 2, paused)",
         "ingester one: public open, private idle, 12 entries, 3 waiting",
@@ -75,7 +76,7 @@ async def test_ingesters_and_topics_are_listed_the_troubled_ones_first(store: Re
 
 
 async def test_no_error_is_no_line(store: Redis, valkey_url: str) -> None:
-    await Members(store, KEYS, 5).beat("one", STATE)
+    await Members(store, KEYS, 5).beat("one", CARD, STATE)
     assert not [line for line in await text(valkey_url) if "last error" in line]
 
 
@@ -92,7 +93,7 @@ async def test_what_came_from_outside_stays_on_its_line_and_is_not_obeyed(store:
     await store.sadd(KEYS.desired, "odd\n\x1b[2J")
     members = Members(store, KEYS, 5)
     await members.publish("one", {BTC: TopicState(State.REJECTED, 1, "no\r\n\x1b[31m")}, ())
-    await members.beat("one", STATE | {"last_error": "a\x07\nb"})
+    await members.beat("one", CARD, STATE | {"last_error": "a\x07\nb"})
     lines = await text(valkey_url)
     assert all(line.isprintable() for line in lines)
     assert "  last error: a\\x07\\nb" in lines

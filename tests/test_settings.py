@@ -44,6 +44,9 @@ RANGES = {
     "LOGIN_RETRY_S": (0.1, 86_400),
     "REJECTED_RETRY_S": (0.1, 86_400),
     "CLOSE_GRACE_S": (0, 60),
+    "CONNECT_DELAY_MS": (0, 60_000),
+    "TOPICS_PER_CONNECTION": (1, 1_000),
+    "MAX_CONNECTIONS": (2, 400),
     "CONTRACTS_REFRESH_S": (0.1, 86_400),
     "PROOF_TIMEOUT_S": (5, 3600),
     "PRIVATE_SYNC_S": (1, 86_400),
@@ -53,6 +56,9 @@ RANGES = {
     "RECONCILE_INTERVAL_S": (0.05, 300),
     "HEARTBEAT_INTERVAL_S": (0.05, 60),
     "MEMBER_LIFETIME_S": (0.5, 300),
+    "REPLICAS": (1, 100),
+    "HANDOVER_S": (0, 3600),
+    "GIVE_WAY_S": (0.5, 3600),
     "BUFFER_ENTRIES": (1_000, 10_000_000),
     "FLUSH_ENTRIES": (1, 10_000),
     "REDIS_TIMEOUT_S": (0.1, 120),
@@ -186,8 +192,8 @@ def test_credentials_come_all_three_or_none(missing: str) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"HEARTBEAT_INTERVAL_S": "2.6"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
-        ({"MEMBER_LIFETIME_S": "1.9"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
+        ({"HEARTBEAT_INTERVAL_S": "1.6"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
+        ({"MEMBER_LIFETIME_S": "0.9"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
         ({"CTRL_ADDR": ":65536"}, "CTRL_ADDR: expected a port of at most 65535"),
     ],
 )

@@ -7,6 +7,7 @@ over when a later one appears, or when its end and a grace have passed; its last
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -63,11 +64,10 @@ class Candles:
         """Drop a series that is no longer followed."""
         self._newest.pop((symbol, timeframe), None)
 
-    def interrupt(self) -> list[Kline]:
-        """Drop every series, and return the candles under way: what was seen last of them need not be the last."""
-        under_way = [kline for kline in self._newest.values() if not kline.closed]
-        self._newest.clear()
-        return under_way
+    def interrupt(self, interrupted: Iterable[Series]) -> list[Kline]:
+        """Drop these series, and return their candles under way: what was seen last of them need not be the last."""
+        dropped = [self._newest.pop(series) for series in interrupted if series in self._newest]
+        return [kline for kline in dropped if not kline.closed]
 
 
 def _closed(kline: Kline) -> Kline:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final, Protocol
@@ -92,8 +92,9 @@ class Connection:
         settings: Settings,
         sink: Sink,
         draw: Callable[[], float] = random.random,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Prepare; nothing is opened before `run` has something to carry."""
+        """Prepare; nothing is opened before `run` has something to carry, nor before `turn` has returned."""
         self.name = "private" if private else "public"
         self.phase = Phase.IDLE
         self.trouble = ""
@@ -107,6 +108,7 @@ class Connection:
         self._clock = clock
         self._settings = settings
         self._sink = sink
+        self._turn = turn
         self._backoff = Backoff(settings.reconnect_delay_s, settings.reconnect_max_s, draw)
         self._wanted: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
@@ -174,6 +176,8 @@ class Connection:
         session = self._exchange.session()
         if self._private:
             await self._time_known()
+        if self._turn is not None:
+            await self._turn()
         try:
             async with opened(self._uri, self._settings) as socket, asyncio.TaskGroup() as parts:
                 receiving = parts.create_task(self._receive(socket, session))

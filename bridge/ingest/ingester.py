@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import socket
 import time
 from collections.abc import Coroutine
@@ -21,15 +19,19 @@ from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Call, Exchange
 from bridge.ingest import timekeeper
 from bridge.ingest.candles import Candles
-from bridge.ingest.connection import Connection
 from bridge.ingest.fetch import Rest
-from bridge.ingest.heartbeat import Heartbeat, topic_states
+from bridge.ingest.gate import Gate
+from bridge.ingest.heartbeat import Heartbeat
+from bridge.ingest.lead import Lead
 from bridge.ingest.listing import Listing
+from bridge.ingest.membership import Membership, named
 from bridge.ingest.pace import Pace
+from bridge.ingest.pools import pools
 from bridge.ingest.prover import Prover
 from bridge.ingest.reconciler import Reconciler
 from bridge.ingest.recovery import Recovery
 from bridge.ingest.router import Router
+from bridge.ingest.topic_states import topic_states
 from bridge.ingest.vitals import Vitals
 from bridge.ingest.watch import Watch
 from bridge.records import EventName
@@ -48,9 +50,11 @@ from bridge.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
+_HAND_OVER_S: Final = 5.0
 _HANG_UP_S: Final = 3.0
 _FLUSH_S: Final = 10.0
 _RETRY_S: Final = 1.0
+_LOOK_S: Final = 0.05
 
 
 class Ingester:
@@ -59,7 +63,7 @@ class Ingester:
     def __init__(self, settings: Settings, exchange: Exchange) -> None:
         """Join the parts; nothing is opened before `run`."""
         keys = Keys(settings.bridge_prefix, settings.bitmart_account)
-        self.name = settings.ingester_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.name = named(settings)
         self._settings = settings
         self._exchange = exchange
         self._keys = keys
@@ -84,8 +88,24 @@ class Ingester:
             write=self._writer.append,
             stir=lambda: self._heartbeat.stir(),  # noqa: PLW0108 - the heartbeat comes last, it looks at all the others
         )
-        self._public = self._connection(private=False)
-        self._private = self._connection(private=True)
+        self._public, self._private = pools(
+            exchange=exchange,
+            clock=self._clock,
+            settings=settings,
+            sink=self._router,
+            gate=Gate(settings.connect_delay_ms / 1000, Budget(self._redis, keys, f"{self._address}:connects")),
+        )
+        self._membership = Membership(
+            name=self.name,
+            settings=settings,
+            members=self._members,
+            public=self._public,
+            private=self._private,
+            happened=self._router.happened,
+            on_change=self._nudge,
+        )
+        self._proving = Lead(self._public, self._membership.public.leads)
+        self._reading = Lead(self._private, self._membership.private.leads)
         self._rest = Rest(exchange.rest_uri, self._clock, self._pace)
         self._listing = Listing(
             self._rest, exchange, self._clock, refresh_s=settings.contracts_refresh_s, on_change=self._nudge
@@ -115,6 +135,7 @@ class Ingester:
         self._reconciler = Reconciler(
             desired=Desired(self._redis, keys),
             exchange=exchange,
+            membership=self._membership,
             public=self._public,
             private=self._private,
             listing=self._listing,
@@ -124,6 +145,7 @@ class Ingester:
         )
         self._watch = Watch(
             clock=self._clock,
+            exchange=exchange,
             public=self._public,
             router=self._router,
             prover=self._prover,
@@ -134,6 +156,7 @@ class Ingester:
         self.vitals = Vitals(
             environment=exchange.environment,
             clock=self._clock,
+            membership=self._membership,
             public=self._public,
             private=self._private,
             reconciler=self._reconciler,
@@ -147,8 +170,10 @@ class Ingester:
             members=self._members,
             name=self.name,
             interval_s=settings.heartbeat_interval_s,
+            card=self._membership.card,
             state=lambda: self.vitals.state(draining=self._stopping.is_set()),
             topics=lambda: topic_states([self._public, self._private], self._reconciler),
+            on_beat=self._membership.hear,
             on_stop=self.stop,
         )
 
@@ -165,39 +190,42 @@ class Ingester:
         """Serve until stopped, then drain: unsubscribe, close, flush, say goodbye.
 
         Raises:
-            StoreError: the store belongs to another exchange, environment or account.
+            StoreError: the store belongs to another exchange, environment or account, or our name to another ingester.
         """
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._redis.aclose)
             closing.push_async_callback(self._listener.aclose)
             closing.push_async_callback(self._rest.aclose)
-            await self._claim()
+            await self._join()
             if self._stopping.is_set():
                 return
             async with asyncio.TaskGroup() as group:
                 tasks = {name: group.create_task(part, name=name) for name, part in self._parts().items()}
                 self._router.happened(EventName.STARTED, self.name, f"version {__version__}")
                 await self._stopping.wait()
+                await self._hand_over()
                 await self._drain(tasks)
             await self._leave()
+
+    @property
+    def _address(self) -> str:
+        """What the exchange's limits are counted by, as far as they are not the account's."""
+        return self._settings.rest_address or socket.gethostname()
 
     def _pace(self, call: Call[Any]) -> Pace:
         # Private paths are counted by account, public ones by address; the exchange's numbers hold for each path alone.
         settings, private = self._settings, bool(call.headers)
-        who = f"account-{settings.bitmart_account}" if private else settings.rest_address or socket.gethostname()
+        who = f"account-{settings.bitmart_account}" if private else self._address
         calls = call.per_2s if private else settings.rest_calls_per_2s
         return Pace(calls, Budget(self._redis, self._keys, f"{who}:{call.path.rpartition('/')[2]}"))
 
-    def _connection(self, *, private: bool) -> Connection:
-        return Connection(
-            private=private, exchange=self._exchange, clock=self._clock, settings=self._settings, sink=self._router
-        )
-
-    async def _claim(self) -> None:
+    async def _join(self) -> None:
+        """Make sure that the store is ours to write to, and become one of its ingesters."""
         said = ""
         while not self._stopping.is_set():
             try:
                 await meta.claim(self._redis, self._keys, self._identity)
+                await self._membership.enter()
             except client.Unreachable as trouble:
                 if said != (said := client.described(trouble)):
                     log.warning("waiting for Redis: %s", said)
@@ -237,10 +265,9 @@ class Ingester:
         }
 
     def _applied(self) -> None:
-        wanted = self._public.wanted
-        self._router.follow(self._exchange.topic(name) for name in wanted)
-        self._prover.follow(wanted)
-        self._recovery.follow(self._private.wanted)
+        self._router.follow(self._exchange.topic(name) for name in self._public.wanted)
+        self._proving.give(self._prover, self._prover.listening)
+        self._reading.give(self._recovery, self._recovery.activated)
         self._heartbeat.stir()
 
     async def _store_lost(self) -> None:
@@ -249,6 +276,20 @@ class Ingester:
         self._heartbeat.forget()
         self._prover.doubt()
         self._recovery.need("store lost")
+
+    async def _hand_over(self) -> None:
+        """Let the others take over first, if there are any."""
+        self._membership.leaving = True
+        self._nudge()
+        if self._membership.alone:
+            return
+        log.info("handing over")
+        try:
+            async with asyncio.timeout(_HAND_OVER_S):
+                while self._public.wanted or self._private.wanted:  # noqa: ASYNC110 - several parts bring it about
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            log.warning("the other ingesters did not take over in time")
 
     async def _drain(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         log.info("draining")
@@ -259,8 +300,8 @@ class Ingester:
         self._private.want(frozenset())
         try:
             async with asyncio.timeout(_HANG_UP_S):
-                await self._public.idle.wait()
-                await self._private.idle.wait()
+                await self._public.emptied()
+                await self._private.emptied()
         except TimeoutError:
             log.warning("the exchange did not answer our unsubscriptions in time")
         writing = tasks.pop("writer")

@@ -106,11 +106,13 @@ class Prover:
         if series is not None:
             series.listening(self._clock.now_ms())
 
-    def interrupted(self, under_way: Iterable[Kline]) -> None:
-        """Take note that nothing is listened to any more, while these candles were under way."""
-        self._early.clear()
-        for series in self._series.values():
-            series.listening(None)
+    def interrupted(self, topics: Iterable[str], under_way: Iterable[Kline]) -> None:
+        """Take note that these topics are listened to no more, while these candles were under way."""
+        for topic in topics:
+            self._early.discard(topic)
+            series = self._series.get(self._topics.get(topic, ("", "")))
+            if series is not None:
+                series.listening(None)
         self._orphans.update({(kline.symbol, kline.timeframe): kline.open_time for kline in under_way})
 
     def doubt(self) -> None:

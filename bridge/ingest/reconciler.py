@@ -1,4 +1,4 @@
-"""From wishes to connections: reads the whole desired set and tells each connection what to hold.
+"""From wishes to connections: reads the whole desired set, and tells the connections what of it falls to us.
 
 Woken by a nudge, and every few seconds anyway, so that a lost nudge, a hand-made `SADD` and a restart of anything need
 no code of their own. While Redis is away the last known wishes stay in force and the sockets stay open.
@@ -17,12 +17,16 @@ from bridge.store.client import Unreachable, described
 from bridge.store.desired import Desired, Wishes
 
 if TYPE_CHECKING:
-    from bridge.ingest.connection import Connection
     from bridge.ingest.listing import Listing
+    from bridge.ingest.membership import Membership
+    from bridge.ingest.pool import Pool
+    from bridge.ingest.sharing import Sharing
 
 log = logging.getLogger(__name__)
 
 NO_CREDENTIALS: Final = "no credentials: set BITMART_API_KEY, BITMART_API_SECRET and BITMART_API_MEMO at an ingester"
+# How often the others are asked about what we hold for them.
+_LOOK_S: Final = 0.2
 
 
 class Reconciler:
@@ -33,8 +37,9 @@ class Reconciler:
         *,
         desired: Desired,
         exchange: Exchange,
-        public: Connection,
-        private: Connection,
+        membership: Membership,
+        public: Pool,
+        private: Pool,
         listing: Listing,
         interval_s: float,
         on_applied: Callable[[], None],
@@ -46,6 +51,7 @@ class Reconciler:
         """
         self._desired = desired
         self._exchange = exchange
+        self._membership = membership
         self._public = public
         self._private = private
         self._listing = listing
@@ -74,11 +80,29 @@ class Reconciler:
                 self.trouble = ""
             except Unreachable as trouble:
                 self._note(described(trouble))
+            await self._until_next()
+
+    async def _until_next(self) -> None:
+        """Wait for a nudge or the time of the regular pass; meanwhile let go of what others have come to hold."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._interval_s
+        while (left_s := deadline - loop.time()) > 0:
+            under_way = any(len(share.handover) for share in self._shares)
             try:
-                async with asyncio.timeout(self._interval_s):
+                async with asyncio.timeout(min(left_s, _LOOK_S) if under_way else left_s):
                     await self._nudged.wait()
+                    return
             except TimeoutError:
-                continue
+                await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            released = [await share.look() for share in self._shares]
+        except Unreachable as trouble:
+            self._note(described(trouble))
+            return
+        if any(released):
+            self._serve()
 
     async def reconcile(self) -> None:
         """Read the wishes once and apply them; a store that lost them gets them back first."""
@@ -92,20 +116,34 @@ class Reconciler:
         if wishes.revision != self._wishes.revision:
             self._owners = await self._desired.by_owner()
         self._wishes = wishes
-        self.apply(wishes)
+        await self.apply(wishes)
 
-    def apply(self, wishes: Wishes) -> None:
-        """Tell the connections what to hold so that `wishes` come true."""
+    async def apply(self, wishes: Wishes) -> None:
+        """Tell the connections what to hold so that `wishes` come true, as far as they fall to us."""
         topics = set() if wishes.paused else set(self._readable(wishes.topics))
         self._expand({topic for topic in topics if topic.symbol == EVERY_SYMBOL})
         names = {topic.name for topic in topics if not topic.private and topic.symbol != EVERY_SYMBOL}
         self._listing.need(needed=any(not topic.private for topic in topics))
-        self._public.want(frozenset(names.union(*self.wildcards.values())))
-        self._private.want(frozenset(topic.name for topic in topics if topic.private))
+        await self._membership.public.divide(frozenset(names.union(*self.wildcards.values())))
+        await self._membership.private.divide(frozenset(topic.name for topic in topics if topic.private))
         self.revision, self.paused = wishes.revision, wishes.paused
+        self._serve()
+
+    def ours(self, topics: frozenset[str]) -> frozenset[str]:
+        """Return which of some public topics fall to us."""
+        return topics & self._membership.public.target
+
+    @property
+    def _shares(self) -> tuple[Sharing, Sharing]:
+        return (self._membership.public, self._membership.private)
+
+    def _serve(self) -> None:
+        self._public.want(self._membership.public.serving)
+        self._private.want(self._membership.private.serving)
         self._on_applied()
 
     def _readable(self, names: Iterable[str]) -> Iterator[Topic]:
+        credentials = any(card.credentials for card in self._membership.roster.cards.values())
         rejected: dict[str, str] = {}
         for name in names:
             try:
@@ -113,7 +151,7 @@ class Reconciler:
             except InvalidTopicError as wrong:
                 rejected[name] = str(wrong)
                 continue
-            if topic.private and not self._exchange.has_credentials:
+            if topic.private and not credentials:
                 rejected[name] = NO_CREDENTIALS
             else:
                 yield topic

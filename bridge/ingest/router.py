@@ -5,7 +5,7 @@ The crossroads of the hot path: no call here waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from bridge.clock import ExchangeClock, host_ms
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """The sink of both connections."""
+    """The sink of all connections."""
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class Router:
         self._write = write
         self._stir = stir
         self._series: frozenset[Series] = frozenset()
+        self._topics: dict[str, Series] = {}
         self.records = 0
 
     def join(self, prover: Prover, recovery: Recovery) -> None:
@@ -49,7 +50,8 @@ class Router:
 
     def follow(self, topics: Iterable[Topic]) -> None:
         """Pass candles of exactly these topics on from now on."""
-        followed = frozenset((topic.symbol, str(topic.timeframe)) for topic in topics)
+        self._topics = {topic.name: (topic.symbol, str(topic.timeframe)) for topic in topics}
+        followed = frozenset(self._topics.values())
         for symbol, timeframe in self._series - followed:
             self._candles.forget(symbol, timeframe)
         self._series = followed
@@ -76,14 +78,15 @@ class Router:
             for kline in self._candles.due(self._clock.now_ms()):
                 self._write(self._appends.kline(kline))
 
-    def lost(self, *, private: bool) -> None:
-        """Take note that a socket is gone, and that whatever comes from here on may be missed."""
+    def lost(self, *, private: bool, topics: Collection[str]) -> None:
+        """Take note that these topics are listened to no more, and that whatever comes of them may be missed."""
         self._clock.doubt()
         if private:
             self._recovery.lost()
         else:
             # The candles now open can't be called over any more by what was seen of them.
-            self._prover.interrupted(self._candles.interrupt())
+            series = [self._topics[topic] for topic in topics if topic in self._topics]
+            self._prover.interrupted(topics, self._candles.interrupt(series))
 
     def happened(self, event: EventName, subject: str, text: str) -> None:
         """Write an event."""

@@ -14,8 +14,9 @@ from bridge.ingest.connection import Phase
 
 if TYPE_CHECKING:
     from bridge.ingest.candles import Candles
-    from bridge.ingest.connection import Connection
     from bridge.ingest.fetch import Rest
+    from bridge.ingest.membership import Membership
+    from bridge.ingest.pool import Pool
     from bridge.ingest.prover import Prover
     from bridge.ingest.reconciler import Reconciler
     from bridge.ingest.router import Router
@@ -28,8 +29,9 @@ class Vitals:
 
     environment: str
     clock: ExchangeClock
-    public: Connection
-    private: Connection
+    membership: Membership
+    public: Pool
+    private: Pool
     reconciler: Reconciler
     router: Router
     candles: Candles
@@ -52,6 +54,10 @@ class Vitals:
             "private": self.private.phase.value,
             "authenticated": int(self.private.phase is Phase.OPEN),
             "draining": int(draining),
+            **self.membership.figures(),
+            "connections": len(self.public.sizes) + len(self.private.sizes),
+            "topics_per_connection": " ".join(map(str, self.public.sizes + self.private.sizes)),
+            "unplaced": len(self.public.unplaced) + len(self.private.unplaced),
             "clock_ms": self.clock.now_ms(),
             "frames": self.public.frames + self.private.frames,
             "malformed": self.public.malformed + self.private.malformed + self.candles.early,
@@ -69,16 +75,17 @@ class Vitals:
 
     def waiting_for(self) -> str:
         """Say what keeps entries from coming; nothing if they come."""
-        for connection in (self.public, self.private):
-            if connection.wanted and connection.phase is not Phase.OPEN:
-                return f"the {connection.name} connection: {connection.trouble or connection.phase}"
+        for pool in (self.public, self.private):
+            if pool.wanted and pool.phase is not Phase.OPEN:
+                return f"the {pool.name} connection: {pool.trouble or pool.phase}"
         if self.writer.tally.trouble:
             return self.writer.tally.trouble
         if self.reconciler.paused:
             return "paused; POST /resume goes on"
         wanted = self.public.wanted | self.private.wanted
         if not wanted:
-            return "nothing is wished for yet; POST /klines/subscribe is the way"
+            nothing = "nothing is wished for yet; POST /klines/subscribe is the way"
+            return nothing if self.membership.alone else "nothing falls to this ingester at present"
         if not self.router.records:
             return f"{len(wanted)} topics are asked for, and the exchange has sent no data yet"
         return ""

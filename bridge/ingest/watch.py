@@ -7,13 +7,15 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from bridge.ingest.connection import Connection, Phase
+from bridge.ingest.connection import Phase
 from bridge.records import EventName
 from bridge.store.client import Unreachable
 from bridge.store.writer import Tally, Writer
 
 if TYPE_CHECKING:
     from bridge.clock import ExchangeClock
+    from bridge.exchanges.base import Exchange
+    from bridge.ingest.pool import Pool
     from bridge.ingest.prover import Prover
     from bridge.ingest.recovery import Recovery
     from bridge.ingest.router import Router
@@ -29,7 +31,8 @@ class Watch:
         self,
         *,
         clock: ExchangeClock,
-        public: Connection,
+        exchange: Exchange,
+        public: Pool,
         router: Router,
         prover: Prover,
         recovery: Recovery,
@@ -38,6 +41,7 @@ class Watch:
     ) -> None:
         """Look after these; `relieve` makes room in the store and returns how many entries went."""
         self._clock = clock
+        self._exchange = exchange
         self._public = public
         self._router = router
         self._prover = prover
@@ -77,7 +81,7 @@ class Watch:
         if mute and self._public.phase is Phase.OPEN:
             text = f"{len(mute)} symbols trade unseen, {mute[0]} among them"
             self._router.happened(EventName.MUTE, self._public.name, text)
-            self._public.replace()
+            self._public.replace(lambda topic: self._exchange.topic(topic).symbol in mute)
 
     async def _make_room(self) -> None:
         """Make room in a full store, for as long as it is full."""

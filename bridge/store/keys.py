@@ -55,6 +55,11 @@ class Keys:
         """Sorted set: ingesters by their last heartbeat, in the server's milliseconds."""
         return f"{self.prefix}:ingesters"
 
+    @property
+    def cards(self) -> str:
+        """Hash: what each live ingester needs to say so that the topics can be shared."""
+        return f"{{{self.prefix}:ingesters}}:cards"
+
     def ingester(self, name: str) -> str:
         """Hash: one ingester's state, and a request to stop."""
         return f"{self.prefix}:ingester:{name}"

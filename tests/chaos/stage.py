@@ -37,6 +37,7 @@ _ENDLESS: Final = "10000000"
 _HURRIED: Final = {
     "SUBSCRIBE_BATCH": "60",
     "SUBSCRIBE_DELAY_MS": "5",
+    "CONNECT_DELAY_MS": "5",
     "PING_INTERVAL_S": "1",
     "PONG_TIMEOUT_S": "1",
     "CONNECT_TIMEOUT_S": "2",

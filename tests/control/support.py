@@ -14,13 +14,13 @@ from bridge.settings import Settings, load
 from bridge.store import client
 from bridge.store.desired import Desired
 from bridge.store.keys import Keys
-from bridge.store.members import Members, State, TopicState
+from bridge.store.members import Card, Members, State, TopicState
 from bridge.values import Secret
 
 TOKEN = "a-token-of-the-tests"
 SECRETS = ("key-of-tests", "secret-of-tests", "memo-of-tests", TOKEN)
 
-
+CARD = Card("token")
 BTC_1M = "futures/klineBin1m:BTCUSDT"
 BTC_5M = "futures/klineBin5m:BTCUSDT"
 EVERY_1M = "futures/klineBin1m:*"
@@ -49,7 +49,7 @@ class Store:
         """Be an ingester that serves `topics`."""
         states = {topic: TopicState(how, since=1_000, reason="") for topic, how in (topics or {}).items()}
         await self.members.publish(name, states, ())
-        await self.members.beat(name, {"public": "open", "private": "idle", "applied_rev": 0, **state})
+        await self.members.beat(name, CARD, {"public": "open", "private": "idle", "applied_rev": 0, **state})
 
 
 def settings_for(url: str, *, token: str = "", credentials: bool = False) -> Settings:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from tests.control.support import SECRETS, TOKEN, Store
+from tests.control.support import CARD, SECRETS, TOKEN, Store
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def stop_asked(known: Store, name: str) -> bool:
-    return await known.members.beat(name, {"public": "open"})
+    return (await known.members.beat(name, CARD, {"public": "open"})).stop
 
 
 async def test_all_ingesters_are_asked_to_stop(api: httpx2.AsyncClient, known: Store) -> None:

@@ -11,7 +11,7 @@ from bridge import __version__
 from bridge.clock import host_ms
 from bridge.control import status
 from bridge.store.members import State, TopicState
-from tests.control.support import BTC_1M, BTC_5M, EVERY_1M, ORDER, POSITION, Store
+from tests.control.support import BTC_1M, BTC_5M, CARD, EVERY_1M, ORDER, POSITION, Store
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -132,7 +132,7 @@ async def test_connections_are_those_of_any_ingester(
     authenticated: int,
     expected: tuple[bool, bool, bool],
 ) -> None:
-    await known.members.beat("silent", {"public": "idle"})
+    await known.members.beat("silent", CARD, {"public": "idle"})
     await known.serve("one", public=public, private=private, authenticated=authenticated)
     answer = await shown(api)
     assert answer["is_running"] is True
@@ -140,8 +140,8 @@ async def test_connections_are_those_of_any_ingester(
 
 
 async def test_ingesters_show_their_numbers_as_numbers(api: httpx2.AsyncClient, known: Store) -> None:
-    await known.members.beat("a", {"version": "0.1.0", "pid": 7, "applied_rev": 3, "depth": 0, "last_error": ""})
-    await known.members.beat("b", {"host": "7", "pid": "odd", "clock_ms": 1.5, "draining": 1, "authenticated": 1})
+    await known.members.beat("a", CARD, {"version": "0.1.0", "pid": 7, "applied_rev": 3, "depth": 0, "last_error": ""})
+    await known.members.beat("b", CARD, {"host": "7", "pid": "odd", "clock_ms": 1.5, "draining": 1, "authenticated": 1})
     await known.members.ask_to_stop(["b"])
     assert (await shown(api))["ingesters"] == [
         {

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from bridge.store.members import State, TopicState
-from tests.control.support import BTC_1M, BTC_5M, EVERY_1M, ORDER, Store
+from tests.control.support import BTC_1M, BTC_5M, CARD, EVERY_1M, ORDER, Store
 from tests.support import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -75,7 +75,7 @@ async def test_one_that_drains_applies_no_more(api: httpx2.AsyncClient, known: S
 
 
 async def test_a_member_that_says_nothing_of_revisions_has_applied_none(api: httpx2.AsyncClient, known: Store) -> None:
-    await known.members.beat("odd", {"version": "0"})
+    await known.members.beat("odd", CARD, {"version": "0"})
     assert (await asked(api, "/subscribe", BTC, status=202))["reasons"][0].startswith("ingester odd")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -17,7 +17,10 @@ from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Exchange
 from bridge.ingest.connection import Connection
 from bridge.ingest.fetch import Rest
+from bridge.ingest.gate import Gate
 from bridge.ingest.pace import Pace
+from bridge.ingest.pool import Pool
+from bridge.ingest.pools import pools
 from bridge.ingest.subscriptions import Phase
 from bridge.records import EventName, Kline, Record, Source
 from bridge.settings import Settings
@@ -47,6 +50,7 @@ def quick(simulator: Simulator | Replay, **changes: Any) -> Settings:  # noqa: A
         bitmart_api_secret=Secret(account.api_secret),
         bitmart_api_memo=Secret(account.api_memo),
         subscribe_delay_ms=0,
+        connect_delay_ms=0,
         reconnect_delay_s=0.01,
         reconnect_max_s=0.05,
         rest_calls_per_2s=1_000,
@@ -82,6 +86,7 @@ class Notebook:
         self.stirs = 0
         self.activations: list[str] = []
         self.losses: list[bool] = []
+        self.missed: list[set[str]] = []
 
     def take(self, record: Record) -> None:
         """Take a record."""
@@ -92,9 +97,10 @@ class Notebook:
         self.events.append((event, subject, text))
         self.times.append(time.monotonic())
 
-    def lost(self, *, private: bool) -> None:
-        """Note that a socket is gone."""
+    def lost(self, *, private: bool, topics: Collection[str] = ()) -> None:
+        """Note that a socket is gone, and what it held."""
         self.losses.append(private)
+        self.missed.append(set(topics))
 
     def activated(self, topic: str) -> None:
         """Note a topic that became active."""
@@ -141,6 +147,14 @@ def connect(
         sink=notes,
         draw=draw,
     )
+
+
+def pool_of(simulator: Simulator, settings: Settings, notes: Notebook, *, name: str = "public") -> Pool:
+    """A pool that is not running yet."""
+    pair = pools(
+        exchange=exchanges.chosen(settings), clock=clock_of(simulator), settings=settings, sink=notes, gate=Gate(0)
+    )
+    return pair[name == "private"]
 
 
 @contextmanager

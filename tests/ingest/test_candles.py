@@ -127,8 +127,9 @@ def test_series_do_not_touch_each_other() -> None:
 def test_after_an_interruption_nothing_seen_before_is_called_over() -> None:
     candles = Candles(GRACE_MS)
     candles.take(candle(0), None)
-    assert candles.interrupt() == [candle(0)]
-    assert candles.interrupt() == []
+    assert candles.interrupt([("ETHUSDT", "1m")]) == []
+    assert candles.interrupt([("BTCUSDT", "1m")]) == [candle(0)]
+    assert candles.interrupt([("BTCUSDT", "1m")]) == []
     assert candles.due(end_of(candle(0))) == []
     assert candles.take(candle(1), None) == (candle(1),)
     assert candles.take(candle(2), None) == (closed(candle(1)), candle(2))

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
-from bridge.exchanges.base import Action
-from bridge.ingest.connection import Connection
-from bridge.ingest.heartbeat import Heartbeat, topic_states
-from bridge.ingest.reconciler import NO_CREDENTIALS, Reconciler
+from bridge.ingest.heartbeat import Heartbeat
 from bridge.store import client
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.keys import Keys
-from bridge.store.members import STOP, Members, State, TopicState
+from bridge.store.members import STOP, Beat, Card, Members, State, TopicState
 from bridge.values import Secret
-from tests.ingest.rig import BTC, ETH, NEVER_S, ORDERS, Notebook, connect, market, quick, running
+from tests.ingest.rig import NEVER_S, running
 from tests.support import wait_until
 
 KEYS = Keys()
 NAME = "one"
+CARD = Card("token")
 ACTIVE = TopicState(State.ACTIVE, 1_000)
 PENDING = TopicState(State.PENDING, 1_000)
 
@@ -37,9 +35,9 @@ class Watched(Members):
         self.asked: list[tuple[str, set[str], set[str]]] = []
         self.away = False
 
-    async def beat(self, name: str, state: Mapping[str, str | int | float]) -> bool:
+    async def beat(self, name: str, card: Card, state: Mapping[str, str | int | float]) -> Beat:
         self.asked.append(("beat", set(state), set()))
-        return await super().beat(name, state)
+        return await super().beat(name, card, state)
 
     async def publish(self, name: str, changed: Mapping[str, TopicState], gone: Iterable[str]) -> None:
         self.asked.append(("publish", set(changed), set(gone)))
@@ -57,6 +55,7 @@ class Ours:
     state: dict[str, str | int] = field(default_factory=lambda: {"applied_rev": 1})
     topics: dict[str, TopicState] = field(default_factory=dict)
     stops: int = 0
+    beats: list[Beat] = field(default_factory=list)
     heartbeat: Heartbeat = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,8 +64,10 @@ class Ours:
             members=self.members,
             name=NAME,
             interval_s=self.interval_s,
+            card=lambda: CARD,
             state=lambda: self.state,
             topics=lambda: self.topics,
+            on_beat=self.beats.append,
             on_stop=self.stop,
         )
 
@@ -87,8 +88,10 @@ class Ours:
 
 
 @pytest.fixture
-def ours(store: Redis) -> Ours:
-    return Ours(Watched(store))
+async def ours(store: Redis) -> Ours:
+    ours = Ours(Watched(store))
+    await ours.members.enter(NAME, CARD)
+    return ours
 
 
 async def test_the_topics_are_told_before_the_revision_that_they_belong_to(ours: Ours) -> None:
@@ -197,16 +200,6 @@ async def test_what_ended_while_redis_was_away_is_taken_back_afterwards(ours: Ou
         assert await ours.told() == {"b": ACTIVE}
 
 
-async def test_what_a_namesake_left_behind_is_not_ours(ours: Ours) -> None:
-    earlier = Members(ours.members._client, KEYS, 5)  # noqa: SLF001 - the same server
-    await earlier.publish(NAME, {"long gone": ACTIVE}, ())
-    await earlier.beat(NAME, {"old": 1})
-    await earlier.ask_to_stop([NAME])
-    await ours.report(a=ACTIVE)
-    assert (await ours.told(), ours.stops) == ({"a": ACTIVE}, 0)
-    assert await ours.members.alive() == {NAME: {"applied_rev": "1"}}
-
-
 async def test_a_request_to_stop_outlasts_a_redis_that_was_away(ours: Ours, store: Redis) -> None:
     await ours.report(a=ACTIVE)
     ours.members.away = True
@@ -218,95 +211,22 @@ async def test_a_request_to_stop_outlasts_a_redis_that_was_away(ours: Ours, stor
     assert ours.stops == 1
 
 
-Apply = Callable[[Connection, Reconciler], None]
+async def test_who_counted_as_gone_tells_everything_again(store: Redis) -> None:
+    ours = Ours(Watched(store, lifetime_s=0.1))
+    await ours.report(a=ACTIVE)
+
+    async def forgotten() -> bool:
+        return not await store.exists(KEYS.ingester_topics(NAME))
+
+    await wait_until(forgotten, "our topics have expired")
+    await ours.report(a=ACTIVE)
+    await ours.report(a=ACTIVE)
+    assert [beat.returned for beat in ours.beats[-2:]] == [True, False]
+    assert await ours.told() == {"a": ACTIVE}
 
 
-class Reconciled:
-    """Stands for a reconciler: the two things that are read of it."""
-
-    def __init__(self, rejected: dict[str, str], wildcards: dict[str, frozenset[str]]) -> None:
-        """Say what was rejected and what wildcards stand for."""
-        self.rejected = rejected
-        self.wildcards = wildcards
-
-
-def states(
-    *connections: Connection,
-    rejected: dict[str, str] | None = None,
-    wildcards: dict[str, frozenset[str]] | None = None,
-) -> dict[str, tuple[State, str, int]]:
-    found = topic_states(list(connections), Reconciled(rejected or {}, wildcards or {}))  # type: ignore[arg-type]
-    return {name: (state.state, state.reason, state.data_at) for name, state in found.items()}
-
-
-def wanting(*topics: str, private: bool = False) -> Connection:
-    """A connection that wants some topics and has asked for them, but is not running."""
-    simulator = market()
-    connection = connect(simulator, quick(simulator), Notebook(), private=private)
-    connection.want(frozenset(topics))
-    connection.held.sent(Action.SUBSCRIBE, topics, 0)
-    return connection
-
-
-async def test_a_topic_is_pending_active_or_rejected_as_its_connection_holds_it() -> None:
-    xrp = "futures/klineBin1m:XRPUSDT"
-    public = wanting(BTC, ETH, xrp)
-    public.held.acknowledged(Action.SUBSCRIBE, BTC, 0)
-    public.held.refused(Action.SUBSCRIBE, ETH, "no such topic", 0)
-    public.data_at[BTC] = 77
-    assert states(public, wanting(ORDERS, private=True)) == {
-        BTC: (State.ACTIVE, "", 77),
-        ETH: (State.REJECTED, "no such topic", 0),
-        xrp: (State.PENDING, "", 0),
-        ORDERS: (State.PENDING, "", 0),
-    }
-
-
-async def test_a_topic_without_a_socket_is_pending_for_the_connections_reason() -> None:
-    simulator = market()
-    public = connect(simulator, quick(simulator), Notebook())
-    public.want(frozenset({BTC}))
-    public.trouble = "refused with HTTP 403"
-    assert states(public) == {BTC: (State.PENDING, "refused with HTTP 403", 0)}
-
-
-async def test_a_wish_that_no_connection_can_serve_is_rejected_with_our_reason() -> None:
-    assert states(rejected={ORDERS: NO_CREDENTIALS}) == {ORDERS: (State.REJECTED, NO_CREDENTIALS, 0)}
-
-
-async def test_a_topic_is_pending_until_its_unsubscription_is_granted() -> None:
-    public = wanting(BTC)
-    public.held.acknowledged(Action.SUBSCRIBE, BTC, 0)
-    public.want(frozenset())
-    assert states(public)[BTC][0] is State.PENDING
-    public.held.sent(Action.UNSUBSCRIBE, [BTC], 0)
-    assert states(public)[BTC][0] is State.PENDING
-    public.held.acknowledged(Action.UNSUBSCRIBE, BTC, 0)
-    assert states(public) == {}
-
-
-async def test_a_wildcard_is_settled_when_all_its_topics_are() -> None:
-    every = "futures/klineBin1m:*"
-    xrp = "futures/klineBin1m:XRPUSDT"
-    public = wanting(BTC, xrp)
-
-    def wildcard(topics: frozenset[str] = frozenset({BTC, xrp})) -> tuple[State, str, int]:
-        return states(public, wildcards={every: topics})[every]
-
-    assert wildcard(frozenset()) == (State.PENDING, "the list of contracts is not known yet", 0)
-    assert wildcard() == (State.PENDING, "0 of 2 contracts are active", 0)
-    public.held.acknowledged(Action.SUBSCRIBE, BTC, 0)
-    assert wildcard() == (State.PENDING, "1 of 2 contracts are active", 0)
-    public.held.refused(Action.SUBSCRIBE, xrp, "no", 0)
-    assert wildcard() == (State.ACTIVE, "1 of 2 contracts are rejected", 0)
-    public.held.sent(Action.SUBSCRIBE, [xrp], 1)
-    public.held.acknowledged(Action.SUBSCRIBE, xrp, 1)
-    assert wildcard() == (State.ACTIVE, "", 0)
-
-
-async def test_a_wildcard_all_of_whose_topics_are_rejected_is_rejected() -> None:
-    every = "futures/klineBin1m:*"
-    public = wanting(BTC)
-    public.held.refused(Action.SUBSCRIBE, BTC, "no", 0)
-    found = states(public, wildcards={every: frozenset({BTC})})[every]
-    assert found == (State.REJECTED, "1 of 1 contracts are rejected", 0)
+async def test_each_heartbeat_brings_the_others(ours: Ours) -> None:
+    other = Card("other", credentials=True)
+    await ours.members.enter("two", other)
+    await ours.report()
+    assert ours.beats[-1].cards == {NAME: CARD, "two": other}

@@ -495,8 +495,8 @@ async def test_a_candle_that_an_interruption_cut_through_is_not_called_closed(va
 async def test_two_ingesters_of_the_same_topics_write_each_fact_once(valkey_url: str) -> None:
     async with (
         market(trading=True, order_interval_s=4, rate=120.0) as simulator,
-        bridging(simulator, valkey_url, BTC, ORDERS, ingester_id="one") as one,
-        bridging(simulator, valkey_url, ingester_id="two") as two,
+        bridging(simulator, valkey_url, BTC, ORDERS, ingester_id="one", replicas=2) as one,
+        bridging(simulator, valkey_url, ingester_id="two", replicas=2) as two,
     ):
         for bridge in (one, two):
             await bridge.until_active(BTC, ORDERS)

@@ -12,14 +12,16 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge.clock import ExchangeClock
-from bridge.ingest.connection import Connection
 from bridge.ingest.listing import Listing
+from bridge.ingest.membership import Membership
+from bridge.ingest.pool import Pool
 from bridge.ingest.reconciler import NO_CREDENTIALS, Reconciler
 from bridge.settings import Settings
 from bridge.store import client
 from bridge.store.desired import Desired, Wishes
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.keys import Keys
+from bridge.store.members import Beat, Card, Members, State, TopicState
 from bridge.values import Secret
 from tests.ingest.rig import (
     BTC,
@@ -28,11 +30,11 @@ from tests.ingest.rig import (
     ORDERS,
     POSITIONS,
     Notebook,
-    connect,
     credentialless,
     exchange_of,
     hasty,
     market,
+    pool_of,
     quick,
     running,
 )
@@ -47,8 +49,9 @@ class Parts:
     """A reconciler and what it tells; the connections are never opened."""
 
     reconciler: Reconciler
-    public: Connection
-    private: Connection
+    membership: Membership
+    public: Pool
+    private: Pool
     listing: Listing
     passes: list[int]
     losses: list[int]
@@ -61,7 +64,17 @@ async def reconciling(store: Redis, *, interval_s: float = NEVER_S, account: boo
     exchange = exchange_of(settings)
     clock = ExchangeClock(time.monotonic, 0)
     rest = hasty(settings.bitmart_rest_uri, clock)
-    public, private = (connect(simulator, settings, Notebook(), private=private) for private in (False, True))
+    public, private = (pool_of(simulator, settings, Notebook(), name=name) for name in ("public", "private"))
+    membership = Membership(
+        name="one",
+        settings=settings,
+        members=Members(store, KEYS, 5),
+        public=public,
+        private=private,
+        happened=lambda *_: None,
+        on_change=lambda: None,
+    )
+    await membership.enter()
     listing = Listing(rest, exchange, clock, refresh_s=NEVER_S, on_change=lambda: None)
     passes: list[int] = []
     losses: list[int] = []
@@ -72,6 +85,7 @@ async def reconciling(store: Redis, *, interval_s: float = NEVER_S, account: boo
     reconciler = Reconciler(
         desired=Desired(store, KEYS),
         exchange=exchange,
+        membership=membership,
         public=public,
         private=private,
         listing=listing,
@@ -79,7 +93,7 @@ async def reconciling(store: Redis, *, interval_s: float = NEVER_S, account: boo
         on_applied=lambda: passes.append(reconciler.revision),
         on_lost=lost,
     )
-    yield Parts(reconciler, public, private, listing, passes, losses)
+    yield Parts(reconciler, membership, public, private, listing, passes, losses)
     await rest.aclose()
 
 
@@ -89,7 +103,7 @@ def wishes(*topics: str, revision: int = 1, paused: bool = False) -> Wishes:
 
 async def test_each_topic_goes_to_its_connection(store: Redis) -> None:
     async with reconciling(store) as parts:
-        parts.reconciler.apply(wishes(BTC, ETH, ORDERS, POSITIONS, revision=7))
+        await parts.reconciler.apply(wishes(BTC, ETH, ORDERS, POSITIONS, revision=7))
         assert parts.public.wanted == {BTC, ETH}
         assert parts.private.wanted == {ORDERS, POSITIONS}
         assert (parts.reconciler.revision, parts.passes, parts.reconciler.rejected) == (7, [7], {})
@@ -112,11 +126,11 @@ async def test_a_wish_that_is_no_topic_is_rejected_with_its_reason_and_the_other
     store: Redis, name: str, reason: str
 ) -> None:
     async with reconciling(store) as parts:
-        parts.reconciler.apply(wishes(name, BTC))
+        await parts.reconciler.apply(wishes(name, BTC))
         assert parts.public.wanted == {BTC}
         assert list(parts.reconciler.rejected) == [name]
         assert parts.reconciler.rejected[name].startswith(reason)
-        parts.reconciler.apply(wishes(BTC))
+        await parts.reconciler.apply(wishes(BTC))
         assert parts.reconciler.rejected == {}
 
 
@@ -124,14 +138,14 @@ async def test_a_wish_that_cannot_be_served_is_logged_once(store: Redis, caplog:
     with caplog.at_level(logging.WARNING):
         async with reconciling(store) as parts:
             for _ in range(3):
-                parts.reconciler.apply(wishes("non\x1bsense", BTC))
+                await parts.reconciler.apply(wishes("non\x1bsense", BTC))
     (told,) = [record.getMessage() for record in caplog.records]
     assert told.startswith("wish 'non\\x1bsense' cannot be served: no BitMart futures topic")
 
 
 async def test_private_topics_without_credentials_are_rejected_with_what_to_set(store: Redis) -> None:
     async with reconciling(store, account=False) as parts:
-        parts.reconciler.apply(wishes(BTC, ORDERS, POSITIONS))
+        await parts.reconciler.apply(wishes(BTC, ORDERS, POSITIONS))
         assert parts.public.wanted == {BTC}
         assert parts.private.wanted == frozenset()
         assert parts.reconciler.rejected == {ORDERS: NO_CREDENTIALS, POSITIONS: NO_CREDENTIALS}
@@ -140,7 +154,7 @@ async def test_private_topics_without_credentials_are_rejected_with_what_to_set(
 async def test_a_wildcard_becomes_a_topic_for_every_listed_symbol_beside_what_is_named(store: Redis) -> None:
     async with reconciling(store) as parts:
         parts.listing.symbols = frozenset({"BTCUSDT", "XRPUSDT"})
-        parts.reconciler.apply(wishes(EVERY_1M, ETH))
+        await parts.reconciler.apply(wishes(EVERY_1M, ETH))
         xrp = "futures/klineBin1m:XRPUSDT"
         assert parts.public.wanted == {BTC, xrp, ETH}
         assert parts.reconciler.wildcards == {EVERY_1M: {BTC, xrp}}
@@ -148,7 +162,7 @@ async def test_a_wildcard_becomes_a_topic_for_every_listed_symbol_beside_what_is
 
 async def test_a_wildcard_is_no_topic_of_its_own_before_the_list_is_known(store: Redis) -> None:
     async with reconciling(store) as parts:
-        parts.reconciler.apply(wishes(EVERY_1M, "futures/klineBin1H:*"))
+        await parts.reconciler.apply(wishes(EVERY_1M, "futures/klineBin1H:*"))
         assert parts.public.wanted == frozenset()
         assert parts.reconciler.wildcards == {EVERY_1M: frozenset(), "futures/klineBin1H:*": frozenset()}
 
@@ -158,8 +172,8 @@ async def test_the_list_is_needed_only_while_candles_are_wished(store: Redis) ->
     async with reconciling(store) as parts:
         parts.listing.need = lambda *, needed: asked.append(needed)  # type: ignore[method-assign]
         for topics in ((ORDERS,), (ORDERS, EVERY_1M), (BTC,), ()):
-            parts.reconciler.apply(wishes(*topics))
-        parts.reconciler.apply(wishes(EVERY_1M, paused=True))
+            await parts.reconciler.apply(wishes(*topics))
+        await parts.reconciler.apply(wishes(EVERY_1M, paused=True))
     assert asked == [False, True, True, False, False]
 
 
@@ -167,7 +181,7 @@ async def test_a_pause_takes_everything_away_and_its_end_brings_it_back(store: R
     async with reconciling(store) as parts:
         parts.listing.symbols = frozenset({"XRPUSDT"})
         for paused, expected in ((False, 2), (True, 0), (False, 2)):
-            parts.reconciler.apply(wishes(BTC, EVERY_1M, ORDERS, paused=paused))
+            await parts.reconciler.apply(wishes(BTC, EVERY_1M, ORDERS, paused=paused))
             assert len(parts.public.wanted) == expected
             assert bool(parts.private.wanted) is not paused
             assert parts.reconciler.paused is paused
@@ -261,3 +275,80 @@ async def test_a_set_that_was_emptied_on_purpose_stays_empty(store: Redis) -> No
         await desired.change("one", remove=[BTC])
         await parts.reconciler.reconcile()
         assert (parts.public.wanted, parts.losses) == (frozenset(), [])
+
+
+def among(*others: Card) -> Beat:
+    """What a heartbeat brings when we are not alone."""
+    return Beat({"one": Card("1", credentials=True)} | {f"other{n}": card for n, card in enumerate(others)})
+
+
+async def test_only_our_share_is_wanted_and_what_others_left_behind_is_taken_over(store: Redis) -> None:
+    topics = [f"futures/klineBin1m:SIM{number:03}USDT" for number in range(40)]
+    async with reconciling(store) as parts:
+        parts.membership.hear(among(Card("2")))
+        await parts.reconciler.apply(wishes(*topics))
+        ours = parts.public.wanted
+        assert 0 < len(ours) < len(topics)
+        parts.membership.hear(among())
+        await parts.reconciler.apply(wishes(*topics))
+        assert parts.public.wanted == set(topics)
+        assert parts.membership.figures()["taken_over"] == len(topics) - len(ours)
+
+
+async def test_what_moves_is_held_until_it_is_active_elsewhere(store: Redis) -> None:
+    topics = [f"futures/klineBin1m:SIM{number:03}USDT" for number in range(40)]
+    members = Members(store, KEYS, 5)
+    async with reconciling(store) as parts, running(parts.reconciler.run()):
+        await parts.reconciler._desired.change("shared", add=topics)  # noqa: SLF001 - the wishes it follows
+        parts.reconciler.nudge()
+        await wait_until(lambda: parts.public.wanted == set(topics), "all is ours at first")
+        parts.membership.hear(among(Card("2")))
+        parts.reconciler.nudge()
+        await wait_until(lambda: len(parts.membership.public.target) < 40, "a part falls to the other")
+        moving = sorted(set(topics) - parts.membership.public.target)
+        assert parts.public.wanted == set(topics)
+        state = TopicState(State.ACTIVE, 1)
+        await members.publish("other0", {moving[0]: state, moving[1]: TopicState(State.PENDING, 1)}, ())
+        await wait_until(lambda: moving[0] not in parts.public.wanted, "what is active there is let go")
+        assert parts.public.wanted == set(topics) - {moving[0]}
+        await members.publish("other0", dict.fromkeys(moving, state), ())
+        await wait_until(lambda: parts.public.wanted == parts.membership.public.target, "the rest follows")
+        assert parts.membership.figures()["handed_over"] == len(moving)
+
+
+async def test_private_topics_go_to_those_with_credentials_all_to_the_same(store: Redis) -> None:
+    async with reconciling(store, account=False) as parts:
+        parts.membership.hear(Beat({"one": Card("1"), "two": Card("2", credentials=True)}))
+        await parts.reconciler.apply(wishes(ORDERS, POSITIONS))
+        assert (parts.private.wanted, parts.reconciler.rejected) == (frozenset(), {})
+    async with reconciling(store) as parts:
+        parts.membership.hear(among(*(Card(str(number)) for number in range(5))))
+        await parts.reconciler.apply(wishes(ORDERS, POSITIONS))
+        assert parts.private.wanted == {ORDERS, POSITIONS}
+
+
+async def test_who_cannot_reach_the_exchange_gives_way_and_goes_on_trying(store: Redis) -> None:
+    topics = [f"futures/klineBin1m:SIM{number:03}USDT" for number in range(40)]
+    async with reconciling(store) as parts:
+        parts.membership.hear(among(Card("2", public=False)))
+        await parts.reconciler.apply(wishes(*topics))
+        assert parts.public.wanted == set(topics)
+        unable = {"one": Card("1", public=False), "two": Card("2")}
+        parts.membership.hear(Beat(unable))
+        await parts.reconciler.apply(wishes(*topics))
+        tried = parts.public.wanted
+        assert len(tried) > 0
+        assert not any(map(parts.membership.public.leads, topics))
+
+
+async def test_whoever_leaves_keeps_nothing_once_others_have_it(store: Redis) -> None:
+    async with reconciling(store) as parts:
+        await parts.reconciler.apply(wishes(BTC, ETH))
+        leaving = {"one": Card("1", leaving=True)}
+        parts.membership.hear(Beat(leaving | {"two": Card("2")}))
+        await parts.reconciler.apply(wishes(BTC, ETH))
+        assert not parts.membership.public.target
+        assert parts.public.wanted == {BTC, ETH}
+        parts.membership.hear(Beat(leaving))
+        await parts.reconciler.apply(wishes(BTC, ETH))
+        assert parts.public.wanted == frozenset(), "with nobody to wait for, nothing is held"
