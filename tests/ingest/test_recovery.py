@@ -1065,20 +1065,21 @@ async def test_a_wish_made_later_has_the_account_read_from_where_its_streams_end
 
 
 @MODES
-async def test_two_ingesters_that_fold_at_the_same_time_leave_each_fact_once(valkey_url: str, mode: str) -> None:
+async def test_two_ingesters_of_one_account_leave_each_fact_once(valkey_url: str, mode: str) -> None:
     dice = random.Random(6)  # noqa: S311 - a repeatable story
     async with (
         still(position_mode=mode) as simulator,
-        bridging(simulator, valkey_url, ingester_id="one") as one,
-        bridging(simulator, valkey_url, ingester_id="two"),
+        bridging(simulator, valkey_url, ingester_id="one", replicas=2) as one,
+        bridging(simulator, valkey_url, ingester_id="two", replicas=2),
     ):
-        await one.until_resynced(2)
+        await one.until("connected", 2)
+        await one.until_resynced(1)
         for turn in (1, 2):
             await simulator.stop(abrupt=True)
             await one.until("lost", 2 * turn)
             trade(simulator.account, dice, 40)
             await simulator.start()
-            await one.until_resynced(2 + 2 * turn)
+            await one.until_resynced(1 + turn)
             await assert_whole(one)
         orders = await one.entries(KEYS.orders, "order")
         told = [(e["order_id"], e["status"], e["filled_size"]) for e in orders]
