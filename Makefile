@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench chaos format requirements clean
+.PHONY: help demo run test check bench market chaos format requirements clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ check: $(DEV)  ## Lint, format and types
 
 bench: $(DEV)  ## What a record costs on its way, beside its peers
 	@$(BIN)/python -m tests.benchmarks
+
+market: $(DEV)  ## The whole market, 3,240 topics, on one ingester and on four
+	@$(BIN)/python -m tests.benchmarks.market
 
 chaos: $(DEV)  ## Everything fails at random under load, and the streams are held against the truth; SEEDS=20
 	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),20)
