@@ -220,12 +220,22 @@ def tail(
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--watch", "watched", is_flag=True, help="Keep showing it, until Ctrl-C.")
+@click.option("--every", type=click.FloatRange(min=0.1), default=2.0, show_default=True, help="With --watch: seconds.")
 @_redis_url
-def status(*, as_json: bool, redis_url: str | None) -> None:
+def status(*, as_json: bool, watched: bool, every: float, redis_url: str | None) -> None:
     """Show the ingesters, and how far each topic has come."""
+    chosen = _where(redis_url)
+    if watched and as_json:
+        raise click.UsageError("--watch is for people and --json for programs; `tail --json` follows")
+    if watched:
+        from bridge.watching import watch
+
+        _run(_stoppable(lambda stop: watch(chosen, stop, every)))
+        return
     from bridge.report import report
 
-    click.echo(asyncio.run(report(_where(redis_url), as_json=as_json)))
+    click.echo(asyncio.run(report(chosen, as_json=as_json)))
 
 
 @cli.command()
@@ -275,6 +285,21 @@ def backfill(
             click.echo(str(stopped), err=True)
             sys.exit(130)
     click.echo(job.summary.text(as_json=as_json), err=out == STDOUT)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what completes this command's words in a shell.
+
+    For bash, put `eval "$(bitmart-bridge completion bash)"` into ~/.bashrc; zsh and fish alike.
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:  # pragma: no cover - click has all three
+        raise click.UsageError(f"{shell} is not known")
+    click.echo(kind(cli, {}, "bitmart-bridge", "_BITMART_BRIDGE_COMPLETE").source())
 
 
 def main() -> None:

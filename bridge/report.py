@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -22,7 +23,25 @@ if TYPE_CHECKING:
 _LISTED: Final = 40
 
 
-async def report(settings: Settings, *, as_json: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The bridge at one moment: what is wanted, each live ingester's own words, each topic's state."""
+
+    wishes: Wishes
+    alive: Mapping[str, Mapping[str, str]]
+    topics: Mapping[str, TopicState]
+
+    def counted(self) -> str:
+        """Return in a line how many topics are in which state."""
+        counts = Counter(state.state.value for state in self.topics.values())
+        return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"
+
+    def troubled_first(self) -> list[tuple[str, TopicState]]:
+        """Return all topics, those before the others that are not active."""
+        return sorted(self.topics.items(), key=lambda pair: (pair[1].state is State.ACTIVE, pair[0]))
+
+
+async def look(settings: Settings) -> Seen:
     """Ask Redis and return what it knows.
 
     Raises:
@@ -41,37 +60,46 @@ async def report(settings: Settings, *, as_json: bool) -> str:
         await redis.aclose()
     for topic in wishes.topics - topics.keys():
         topics[topic] = TopicState(State.PENDING, 0, "no live ingester serves it yet")
-    return _json(wishes, alive, topics) if as_json else _text(wishes, alive, topics)
+    return Seen(wishes, alive, topics)
 
 
-def _json(wishes: Wishes, alive: Mapping[str, Mapping[str, str]], topics: Mapping[str, TopicState]) -> str:
-    whole = {"revision": wishes.revision, "paused": wishes.paused, "ingesters": alive, "topics": topics}
+async def report(settings: Settings, *, as_json: bool) -> str:
+    """Ask Redis and return what it knows, as text; raises as `look` does."""
+    seen = await look(settings)
+    return _json(seen) if as_json else _text(seen)
+
+
+def _json(seen: Seen) -> str:
+    wishes = seen.wishes
+    whole = {"revision": wishes.revision, "paused": wishes.paused, "ingesters": seen.alive, "topics": seen.topics}
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
 
 
-def _text(wishes: Wishes, alive: Mapping[str, Mapping[str, str]], topics: Mapping[str, TopicState]) -> str:
+def _text(seen: Seen) -> str:
+    wishes = seen.wishes
     lines = [f"{len(wishes.topics)} wishes (revision {wishes.revision}{', paused' if wishes.paused else ''})"]
-    for name, state in alive.items():
+    for name, state in seen.alive.items():
         lines.append(
             f"ingester {name}: public {state.get('public')}, private {state.get('private')},"
             f" {state.get('entries')} entries, {state.get('depth')} waiting"
         )
         if state.get("last_error"):
             lines.append(f"  last error: {shown(state['last_error'])}")
-    if not alive:
+    if not seen.alive:
         lines.append("no live ingester")
-    counted = Counter(state.state.value for state in topics.values())
-    lines.append("topics: " + (", ".join(f"{count} {state}" for state, count in sorted(counted.items())) or "none"))
-    lines += [_topic(name, state) for name, state in sorted(topics.items(), key=_troubled_first)[:_LISTED]]
-    if len(topics) > _LISTED:
-        lines.append(f"  ... and {len(topics) - _LISTED} more; --json lists all")
+    lines.append(f"topics: {seen.counted()}")
+    lines += [_topic(name, state) for name, state in seen.troubled_first()[:_LISTED]]
+    if len(seen.topics) > _LISTED:
+        lines.append(f"  ... and {len(seen.topics) - _LISTED} more; --json lists all")
     return "\n".join(lines)
 
 
 def _topic(name: str, state: TopicState) -> str:
-    age = f"data {max(0, host_ms() - state.data_at) / 1000:.0f} s ago" if state.data_at else "no data yet"
-    return shown(f"  {state.state.value:<8}  {name:<40}  {state.reason or age}")
+    return shown(f"  {state.state.value:<8}  {name:<40}  {said_of(state)}")
 
 
-def _troubled_first(pair: tuple[str, TopicState]) -> tuple[bool, str]:
-    return (pair[1].state is State.ACTIVE, pair[0])
+def said_of(state: TopicState) -> str:
+    """Return what there is to say of a topic: why it is not active, or how old its last data is."""
+    if state.reason:
+        return shown(state.reason)
+    return f"data {max(0, host_ms() - state.data_at) / 1000:.0f} s ago" if state.data_at else "no data yet"

@@ -17,10 +17,11 @@ import pytest
 import redis
 
 from bridge import __version__, cli
+from bridge.simulator.recording import Recording
 from bridge.store.keys import Keys
 from tests.ingest.rig import nobody
 
-COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check", "backfill")
+COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check", "backfill", "record", "completion")
 KEYS = Keys()
 Run = Callable[..., tuple[int, str, str]]
 NOWHERE = "redis://nobody"
@@ -125,6 +126,11 @@ def test_it_tells_its_version(home: dict[str, str]) -> None:
         (("status", "--redis-url", NOWHERE), "error: Redis: "),
         (("status", "--redis-url", "localhost:6379"), "wrong setting: REDIS_URL: expected a URL that begins with"),
         (("tail", "--redis-url", "localhost:6379"), "wrong setting: REDIS_URL: expected a URL that begins with"),
+        (("status", "--watch", "--json", "--redis-url", NOWHERE), "--watch is for people and --json for programs"),
+        (("record", "nonsense"), "error: 'nonsense' is no topic"),
+        (("record", "futures/order"), "error: futures/order needs credentials"),
+        (("record",), "error: no Redis: set REDIS_URL"),
+        (("completion", "csh"), "'csh' is not one of 'bash', 'zsh', 'fish'"),
         (("status",), "error: no Redis: set REDIS_URL, or start `bitmart-bridge up` first (looked in "),
         (("tail",), "error: no Redis: set REDIS_URL"),
         (("ingest",), "error: no Redis: set REDIS_URL"),
@@ -212,6 +218,41 @@ def test_simulate_says_how_to_point_a_bridge_at_it_and_check_finds_it_good(
         assert "address already in use" in err
         exchange.send_signal(signal.SIGINT)
         assert exchange.wait(20) == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_what_a_shell_can_read(here: Run, shell: str) -> None:
+    code, out, _ = here("completion", shell)
+    assert code == 0
+    assert "_BITMART_BRIDGE_COMPLETE" in out
+
+
+def test_record_and_replay_fit_together(home: dict[str, str]) -> None:
+    with running(home, "simulate", "--port", "0", "--rate", "20") as exchange:
+        said = [line(exchange) for _ in range(7)]
+        settings = dict(row.split("=", 1) for row in said if row.startswith("BITMART_"))
+        topic = "futures/klineBin1m:BTCUSDT"
+        with running(home, "record", topic, "futures/order", "--out", "kept", **settings) as recording:
+            folder = Path(home["HOME"]) / "kept"
+            while not recorded(folder, topic):
+                assert recording.poll() is None
+            recording.send_signal(signal.SIGINT)
+            out, _ = recording.communicate(timeout=20)
+        assert recording.returncode == 0
+        assert " frames in 1 files in kept" in out
+    (file,) = folder.iterdir()
+    with running(home, "simulate", "--port", "0", "--replay", str(file), "--rate", "5") as replay:
+        assert " recorded frames of " in line(replay)
+        replay.send_signal(signal.SIGINT)
+        assert replay.wait(20) == 0
+
+
+def recorded(folder: Path, topic: str) -> bool:
+    try:
+        heard = list(Recording.open(sorted(folder.iterdir())))
+    except (OSError, ValueError):
+        return False
+    return any(frame.topic == topic for frame in heard)
 
 
 def test_status_reads_redis(here: Run, valkey_url: str) -> None:
