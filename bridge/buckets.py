@@ -1,0 +1,38 @@
+"""A histogram that costs a search and two additions: counts of values by size, to be read when somebody looks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Final
+
+# Latencies, in seconds: from what a loop on one machine takes to what a person would notice, and beyond.
+LATENCIES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Buckets:
+    """Counts values by the smallest bound that they do not exceed."""
+
+    __slots__ = ("_bounds", "_counts", "sum")
+
+    def __init__(self, bounds: Sequence[float] = LATENCIES) -> None:
+        """Begin empty, with these bounds in rising order; what exceeds the last has a place of its own."""
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def count(self) -> int:
+        """How many values were counted."""
+        return sum(self._counts)
+
+    def cumulative(self) -> Iterator[tuple[str, float]]:
+        """Yield each bound and how many values do not exceed it, `+Inf` last: Prometheus' own way to tell it."""
+        bounds = [*map(repr, map(float, self._bounds)), "+Inf"]
+        yield from zip(bounds, map(float, accumulate(self._counts)), strict=True)
