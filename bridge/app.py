@@ -17,17 +17,19 @@ from typing import Final
 from bridge import exchanges
 from bridge.banner import banner
 from bridge.control.app import create_app
+from bridge.control.probes import Subject, create_probes
 from bridge.control.server import ControlServer
 from bridge.errors import AddressInUseError, StoreError
 from bridge.exchanges.base import Exchange
 from bridge.ingest.ingester import Ingester
 from bridge.printing import Printer
-from bridge.settings import Settings
+from bridge.settings import Settings, service_manager
 from bridge.simulator import Scenario, Simulator
 from bridge.store import client
 from bridge.store.desired import Desired
 from bridge.store.embedded import EmbeddedServer, EmbeddedServerError, running
 from bridge.store.keys import Keys
+from bridge.supervisor import Service, Supervisor
 from bridge.tail import Selection, Tail
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
@@ -41,21 +43,21 @@ _REVIVE_S: Final = 10.0
 
 async def ingest(settings: Settings, stop: asyncio.Event) -> None:
     """Run an ingester until `stop` is set or it is asked to stop by the control API."""
-    ingester = Ingester(settings, exchanges.chosen(settings))
-    async with asyncio.TaskGroup() as parts:
-        serving = parts.create_task(ingester.run())
-        asking = parts.create_task(_relay(stop, ingester))
-        explaining = parts.create_task(_explain(ingester))
-        await asyncio.wait([serving])
-        asking.cancel()
-        explaining.cancel()
+    await _ingest(Ingester(settings, exchanges.chosen(settings)), settings, stop)
 
 
 async def control(settings: Settings, stop: asyncio.Event) -> None:
     """Serve the control API until `stop` is set."""
     async with _control(settings, exchanges.chosen(settings)) as server:
         log.info("the control API listens on %s", server.url)
-        await stop.wait()
+        service = Service(started=lambda: True, ill=list, doing=lambda: f"listens on {server.url}", stopping=stop)
+        attending = asyncio.create_task(Supervisor(*service_manager()).attend(service))
+        try:
+            await stop.wait()
+        finally:
+            await asyncio.sleep(0)  # the last word, that it stops, is said at once
+            attending.cancel()
+            await asyncio.wait([attending])
 
 
 async def up(settings: Settings, stop: asyncio.Event, printer: Printer) -> None:
@@ -67,9 +69,10 @@ async def up(settings: Settings, stop: asyncio.Event, printer: Printer) -> None:
             settings = await closing.enter_async_context(_embedded(settings, directory, persistent=True))
             whose = f"our own server, data in {directory}"
         exchange = exchanges.chosen(settings)
-        server = await closing.enter_async_context(_control(settings, exchange))
+        ingester = Ingester(settings, exchange)
+        server = await closing.enter_async_context(_control(settings, exchange, ingester))
         await printer.line(banner(settings, exchange, server.url, whose))
-        await ingest(settings, stop)
+        await _ingest(ingester, settings, stop)
         await printer.finish(_FLUSH_OUTPUT_S)
 
 
@@ -86,16 +89,30 @@ async def demo(settings: Settings, stop: asyncio.Event, printer: Printer, ledger
         settings = _pointed_at(simulator, settings)
         settings = await closing.enter_async_context(_embedded(settings, directory, persistent=False))
         exchange = exchanges.chosen(settings)
-        server = await closing.enter_async_context(_control(settings, exchange, any_port=True))
+        ingester = Ingester(settings, exchange)
+        server = await closing.enter_async_context(_control(settings, exchange, ingester, any_port=True))
         await _wish(settings, exchange)
         await printer.line(banner(settings, exchange, server.url, "our own server, emptied at the end"))
         tail = asyncio.create_task(Tail(settings, Selection(), printer).run())
         try:
-            await ingest(settings, stop)
+            await _ingest(ingester, settings, stop)
         finally:
             tail.cancel()
             await asyncio.wait([tail])
         await printer.finish(_FLUSH_OUTPUT_S)
+
+
+async def _ingest(ingester: Ingester, settings: Settings, stop: asyncio.Event) -> None:
+    async with _probes(ingester, settings), asyncio.TaskGroup() as parts:
+        serving = parts.create_task(ingester.run())
+        beside = [
+            parts.create_task(_relay(stop, ingester)),
+            parts.create_task(_explain(ingester)),
+            parts.create_task(Supervisor(*service_manager()).attend(_service(ingester))),
+        ]
+        await asyncio.wait([serving])
+        for task in beside:
+            task.cancel()
 
 
 def found(settings: Settings) -> Settings:
@@ -140,8 +157,10 @@ async def _revive(server: EmbeddedServer) -> None:
 
 
 @asynccontextmanager
-async def _control(settings: Settings, exchange: Exchange, *, any_port: bool = False) -> AsyncIterator[ControlServer]:
-    app = create_app(settings, exchange)
+async def _control(
+    settings: Settings, exchange: Exchange, ingester: Ingester | None = None, *, any_port: bool = False
+) -> AsyncIterator[ControlServer]:
+    app = create_app(settings, exchange, ingester.readings.samples if ingester else tuple)
     server = ControlServer(app, settings.ctrl_addr)
     try:
         await server.start()
@@ -181,6 +200,24 @@ async def _wish(settings: Settings, exchange: Exchange) -> None:
         await Desired(redis, Keys(settings.bridge_prefix, settings.bitmart_account)).change("shared", add=topics)
     finally:
         await redis.aclose()
+
+
+def _service(ingester: Ingester) -> Service:
+    health = ingester.health
+    return Service(started=health.started, ill=health.ill, doing=health.doing, stopping=health.stopping)
+
+
+@asynccontextmanager
+async def _probes(ingester: Ingester, settings: Settings) -> AsyncIterator[None]:
+    """Show an ingester's metrics and health at an address of its own, if there is to be one."""
+    if not settings.metrics_addr:
+        yield
+        return
+    subject = Subject(ingester.readings.samples, ingester.health.ill, ingester.health.hindered)
+    app = create_probes(subject, settings.ctrl_token, settings.metrics_addr)
+    async with ControlServer(app, settings.metrics_addr, setting="METRICS_ADDR") as server:
+        log.info("metrics and health of %s: %s/metrics", ingester.name, server.url)
+        yield
 
 
 async def _relay(stop: asyncio.Event, ingester: Ingester) -> None:

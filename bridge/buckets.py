@@ -9,6 +9,8 @@ from typing import Final
 
 # Latencies, in seconds: from what a loop on one machine takes to what a person would notice, and beyond.
 LATENCIES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+# Entries in a flush, up to the most that a setting allows.
+SIZES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0)
 
 
 class Buckets:

@@ -7,7 +7,6 @@ one candle does. The hot path knows nothing of this module: it counts in plain i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -15,7 +14,6 @@ from typing import Final
 from bridge.buckets import Buckets
 
 PREFIX: Final = "bitmart_bridge_"
-_UNITS: Final = ("seconds", "bytes", "entries", "topics")
 
 
 class Kind(StrEnum):
@@ -51,12 +49,6 @@ class Metric:
     meaning: str
     labels: tuple[str, ...]
     place: Place
-
-    @property
-    def unit(self) -> str:
-        """Return what it is counted in, as far as the name says it."""
-        words = self.name.removesuffix("_total").split("_")
-        return words[-1] if words[-1] in _UNITS else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +101,8 @@ RECONNECTS: Final = _counted(
     "connection",
     "reason",
 )
-CONNECTIONS_OPEN: Final = _shown(
-    "connections_open", "Connections that are open, the private one logged in", "connection"
-)
+CONNECTIONS_OPEN: Final = _shown("connections_open", "Connections that are open, private ones logged in", "connection")
+REPLACEMENTS: Final = _counted("replacements", "Connections replaced by another without a hole", "connection")
 TOPICS: Final = _shown("topics", "Topics of this ingester by state: pending, active, rejected", "state")
 DATA_AGE_MAX: Final = _shown("data_age_max_seconds", "Age of the last data of the active topic silent longest")
 DATA_AGE_MIN: Final = _shown("data_age_min_seconds", "Age of the newest data of any topic")
@@ -138,7 +129,9 @@ APPEND_LATENCY: Final = _spread(
 REST_CALLS: Final = _counted("rest_calls", "REST calls made")
 REST_ERRORS: Final = _counted("rest_errors", "REST calls without an answer, or answered by no success")
 REST_WAITING: Final = _shown("rest_waiting", "REST calls that wait for their turn in the budget")
-REST_STILL_SECONDS: Final = _shown("rest_still_seconds", "For how long calls keep still yet, after a refusal")
+REST_STILL_SECONDS: Final = _shown(
+    "rest_still_seconds", "How long until calls may leave, after a refusal or by the budget"
+)
 REST_BUDGET: Final = _shown(
     "rest_budget_per_second", "Calls to public paths, each path, that all ingesters of one address may make in a second"
 )
@@ -153,6 +146,7 @@ CLOSED_LATENCY: Final = _spread(
 GAPS_FOUND: Final = _counted("gaps_found", "Closed streams found to lack candles")
 GAPS_FILLED: Final = _counted("gaps_filled", "Closed streams made complete again")
 GAPS_OPEN: Final = _shown("gaps_open", "Closed streams that lack candles now")
+ACCOUNT_SYNCS: Final = _counted("account_syncs", "Complete reads of the account by REST")
 CONTRADICTIONS: Final = _counted("contradictions", "Candles on which REST and the socket disagree for good")
 EVENTS: Final = _counted("events", "Events, by the name they have in the events stream", "event")
 
@@ -160,7 +154,14 @@ EVENTS: Final = _counted("events", "Events, by the name they have in the events 
 APPLIED_REVISION: Final = _shown("applied_revision", "Revision of the wishes that is applied")
 PAUSED: Final = _shown("paused", "1 while the bridge is paused, else 0", place=Place.BOTH)
 DRAINING: Final = _shown("draining", "1 after a request to stop, else 0")
-SHARE_TOPICS: Final = _shown("share_topics", "Topics that this ingester is to serve")
+MEMBERS_SEEN: Final = _shown("members_seen", "Live ingesters that this one sees, itself among them")
+SHARE_TOPICS: Final = _shown("share_topics", "Topics that fall to this ingester")
+SERVED_TOPICS: Final = _shown("served_topics", "Topics that it serves: its own, and those it has not handed over yet")
+UNPLACED_TOPICS: Final = _shown("unplaced_topics", "Topics that wait because all connections are full")
+MOVES: Final = _counted(
+    "moves", "Topics that moved: taken_over, handed_over (the new owner had them), let_go (nobody had, in time)", "move"
+)
+RETURNS: Final = _counted("returns", "How often it was counted as gone by the others, and was not")
 CLOCK_OFFSET: Final = _shown("clock_offset_seconds", "The exchange's time minus the host's")
 LOOP_LAG: Final = _spread("loop_lag_seconds", "How late the event loop was, several times a second")
 
@@ -181,32 +182,7 @@ MEMBER_REVISION: Final = _shown(
 MEMBER_CONNECTIONS: Final = _shown(
     "member_connections_open", "Whether a member's connection is open", "ingester", "connection", place=Place.API
 )
-MEMBER_TOPICS: Final = _shown("member_topics", "Topics at a member, by state", "ingester", "state", place=Place.API)
+MEMBER_SHARE_TOPICS: Final = _shown("member_share_topics", "Topics that fall to a member", "ingester", place=Place.API)
+MEMBER_SERVED_TOPICS: Final = _shown("member_served_topics", "Topics that a member serves", "ingester", place=Place.API)
 MEMBER_BUFFER: Final = _shown("member_buffer_entries", "Entries that wait at a member", "ingester", place=Place.API)
 MEMBER_PROOF_LAG: Final = _shown("member_proof_lag_seconds", "Proof lag of a member", "ingester", place=Place.API)
-
-
-def reference() -> str:
-    """Return the text of `docs/metrics.md`: every metric with kind, labels and meaning."""
-    return "\n".join([*_INTRODUCTION, *_table(Place.INGESTER), *_table(Place.API)])
-
-
-def _table(place: Place) -> Iterable[str]:
-    yield from (f"## {_HEADINGS[place]}", "", "| metric | kind | labels | meaning |", "|---|---|---|---|")
-    for metric in METRICS:
-        if metric.place in (place, Place.BOTH):
-            labels = ", ".join(f"`{label}`" for label in metric.labels)
-            yield f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |"
-    yield ""
-
-
-_HEADINGS: Final = {Place.INGESTER: "At an ingester (`METRICS_ADDR`)", Place.API: "At the control API (`CTRL_ADDR`)"}
-_INTRODUCTION: Final = (
-    "# Metrics",
-    "",
-    "`GET /metrics` of the control API and of each ingester whose `METRICS_ADDR` is set, as Prometheus and",
-    "OpenMetrics read it. This page is made of `bridge/metrics.py`. Units are base units and stand in the name.",
-    "Beside these there are the usual figures of the process (`process_cpu_seconds_total`,",
-    "`process_resident_memory_bytes`, `process_open_fds`, ...).",
-    "",
-)

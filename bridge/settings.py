@@ -49,6 +49,12 @@ class Settings:
     )
     ctrl_token: Secret = secret("bearer token that callers of the control API must show")
 
+    metrics_addr: str = matching(
+        "",
+        f"({_HOST_PORT})?",
+        "host:port of an ingester's /metrics and /health; who may call is as at CTRL_ADDR; unset: none",
+    )
+
     redis_url: Secret = secret("redis://, rediss:// or unix:// URL of Redis or Valkey; unset: a server of our own")
     bridge_prefix: str = matching("bitmart", r"[A-Za-z0-9_.:-]{1,64}", "what every key in Redis begins with")
     data_dir: str = matching(
@@ -193,8 +199,9 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("BITMART_API_KEY, BITMART_API_SECRET, BITMART_API_MEMO: expected all three or none of them")
     if settings.member_lifetime_s < 2 * settings.heartbeat_interval_s:
         found.append("MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S")
-    if int(settings.ctrl_addr.rpartition(":")[2]) > 65_535:  # noqa: PLR2004 - the greatest port
-        found.append("CTRL_ADDR: expected a port of at most 65535")
+    for name, where in (("CTRL_ADDR", settings.ctrl_addr), ("METRICS_ADDR", settings.metrics_addr)):
+        if int(where.rpartition(":")[2] or 0) > 65_535:  # noqa: PLR2004 - the greatest port
+            found.append(f"{name}: expected a port of at most 65535")
     if settings.redis_url and not _is_redis_url(settings.redis_url.reveal()):
         found.append("REDIS_URL: expected a URL that begins with redis://, rediss:// or unix://")
     return found
@@ -205,6 +212,19 @@ def _is_redis_url(text: str) -> bool:
         return text.startswith(("redis://", "rediss://", "unix://")) and urlsplit(text).port != 0
     except ValueError:  # of brackets that don't match, or a port that is no port
         return False
+
+
+def service_manager(environ: Mapping[str, str] | None = None) -> tuple[str, float]:
+    """Return where a service manager wants to be told how it goes, and the seconds within which it wants to hear more.
+
+    These variables are the manager's (systemd's), not ours: empty and 0 where there is none, and where it means another
+    process than this one.
+    """
+    told = os.environ if environ is None else environ
+    meant = told.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
+    period = told.get("WATCHDOG_USEC", "")
+    watchdog_s = int(period) / 1_000_000 if meant and period.isdecimal() else 0.0
+    return told.get("NOTIFY_SOCKET", ""), watchdog_s
 
 
 def effective(settings: Settings) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.settings import Settings, effective, example, load
+from bridge.settings import Settings, effective, example, load, service_manager
 from bridge.values import Secret
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +83,7 @@ WORDS = [
         [":0", "127.0.0.1:65535", "[::1]:80", "my-host.local:8089"],
         ["8089", "host", "host:", "h:p", "a b:1"],
     ),
+    ("METRICS_ADDR", ["127.0.0.1:9108", ":0", "[::1]:80"], ["9108", "host:", "h:p"]),
     ("BRIDGE_PREFIX", ["b", "a.b:c_d-E", "x" * 64], ["{x}", "a b", "x" * 65, "é"]),
     ("INGESTER_ID", ["one", "host-1.example_2", "x" * 64], ["a/b", "x" * 65, "a:b"]),
     ("REST_ADDRESS", ["one", "host-1.example_2"], ["a/b", "x" * 65, "a:b"]),
@@ -297,3 +299,15 @@ def test_the_example_file_is_up_to_date() -> None:
     assert (ROOT / ".env.example").read_text(encoding="utf-8") == example(), (
         "write it anew: python -c 'from bridge.settings import example; print(example(), end=\"\")' > .env.example"
     )
+
+
+def test_a_service_manager_is_found_by_its_own_variables() -> None:
+    told = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
+    assert service_manager(told) == ("/run/notify", 30.0)
+    assert service_manager({}) == ("", 0.0)
+    assert service_manager({**told, "WATCHDOG_PID": "1"}) == ("/run/notify", 0.0)
+    assert service_manager({**told, "WATCHDOG_USEC": "soon"}) == ("/run/notify", 0.0)
+
+
+def test_a_port_beyond_the_last_is_named_with_its_setting() -> None:
+    assert problems({"METRICS_ADDR": "127.0.0.1:65536"}) == ["METRICS_ADDR: expected a port of at most 65535"]

@@ -160,6 +160,11 @@ def json(reply: Reply, headers: Mapping[str, str] | None = None) -> Response:
     )
 
 
+def text(content: bytes, content_type: str) -> Response:
+    """Return a text that is no JSON as a response."""
+    return Response(content, headers={**_HEADERS, "Content-Type": content_type})
+
+
 def refusal(refused: RefusedError) -> Response:
     """Return an error as a response."""
     return json(Reply(Failure(error=str(refused), field=refused.field or UNSET), refused.status), refused.headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from itertools import groupby
@@ -22,26 +22,35 @@ from bridge.control.auth import Gate
 from bridge.control.backend import Backend, opened
 from bridge.control.endpoints.endpoint import Endpoint, Question
 from bridge.control.endpoints.table import ENDPOINTS
+from bridge.control.traffic import Counted, Traffic
 from bridge.errors import StoreError
 from bridge.exchanges.base import Exchange
+from bridge.metrics import Sample
 from bridge.settings import Settings
 from bridge.store.client import Unreachable, described
 
 log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, exchange: Exchange) -> Starlette:
-    """Return the API for one prefix; it connects to `settings.redis_url`, while it lives, when first asked."""
+def create_app(settings: Settings, exchange: Exchange, also: Callable[[], Iterable[Sample]] = tuple) -> Starlette:
+    """Return the API for one prefix; it connects to `settings.redis_url`, while it lives, when first asked.
+
+    `also` is asked for what `/metrics` is to show besides: of an ingester in the same process.
+    """
+    traffic = Traffic()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
-        async with opened(settings, exchange) as backend:
+        async with opened(settings, exchange, traffic, also) as backend:
             yield {"backend": backend}
 
     own_host = address.of_setting(settings.ctrl_addr).host
     app = Starlette(
         routes=routes(ENDPOINTS),
-        middleware=[Middleware(Gate, token=settings.ctrl_token, own_host=own_host)],
+        middleware=[
+            Middleware(Counted, traffic=traffic),
+            Middleware(Gate, token=settings.ctrl_token, own_host=own_host),
+        ],
         exception_handlers={
             RefusedError: _refused,
             HTTPException: _unroutable,
@@ -82,8 +91,10 @@ async def _answer(endpoint: Endpoint[Any], request: Request) -> Response:
         else await bodies.read(request, endpoint.body, optional=endpoint.body_optional),
         patience_s=waiting.patience(request.query_params) if endpoint.waits else None,
         base_url=str(request.base_url).rstrip("/"),
+        accept=request.headers.get("accept", ""),
     )
-    return json(await endpoint.run(backend, question))
+    answer = await endpoint.run(backend, question)
+    return answer if isinstance(answer, Response) else json(answer)
 
 
 async def _refused(_request: Request, refused: Exception) -> Response:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from bridge.control.traffic import Traffic
 from bridge.exchanges.base import Exchange
+from bridge.metrics import Sample
 from bridge.settings import Settings
 from bridge.store import client, reader
 from bridge.store.desired import Desired, Wishes
@@ -33,6 +35,8 @@ class Backend:
     desired: Desired
     members: Members
     positions: Callable[[], Awaitable[list[reader.Fields]]]
+    traffic: Traffic
+    also: Callable[[], Iterable[Sample]]
 
     async def snapshot(self) -> Snapshot:
         """Look at everything once."""
@@ -42,7 +46,9 @@ class Backend:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, exchange: Exchange) -> AsyncIterator[Backend]:
+async def opened(
+    settings: Settings, exchange: Exchange, traffic: Traffic, also: Callable[[], Iterable[Sample]]
+) -> AsyncIterator[Backend]:
     """Open a client of our own for as long as the block lasts; Redis itself need not be there yet."""
     redis = client.commands(settings.redis_url)
     keys = Keys(settings.bridge_prefix, settings.bitmart_account)
@@ -53,6 +59,8 @@ async def opened(settings: Settings, exchange: Exchange) -> AsyncIterator[Backen
             Desired(redis, keys),
             Members(redis, keys, settings.member_lifetime_s),
             partial(reader.open_positions, redis, keys),
+            traffic,
+            also,
         )
     finally:
         await redis.aclose()

@@ -31,15 +31,17 @@ class ControlServer:
         address: where it listens; before `start`, where it is to, port 0 being any that is free.
     """
 
-    def __init__(self, app: ASGIApp, ctrl_addr: str, *, grace_s: int = GRACE_S) -> None:
+    def __init__(self, app: ASGIApp, where: str, *, setting: str = "CTRL_ADDR", grace_s: int = GRACE_S) -> None:
         """Prepare to serve without doing anything yet.
 
         Args:
             app: what answers.
-            ctrl_addr: `host:port` as the setting has it; no host means all addresses.
+            where: `host:port` as the setting has it; no host means all addresses.
+            setting: the name of that setting, for errors.
             grace_s: how long requests under way may take when it stops.
         """
-        self.address = address.of_setting(ctrl_addr)
+        self.address = address.of_setting(where)
+        self._setting = setting
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -80,7 +82,7 @@ class ControlServer:
             AddressInUseError: somebody else listens there.
             SettingsError: there is no such address here, or it isn't ours to use.
         """
-        listener = _listener(self.address)
+        listener = _listener(self.address, self._setting)
         self.address = self.address._replace(port=listener.getsockname()[1])
         self._serving = asyncio.create_task(self._serve(listener), name="control API")
         try:
@@ -134,16 +136,16 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def _listener(wanted: address.Address) -> socket.socket:
+def _listener(wanted: address.Address, setting: str) -> socket.socket:
     try:
         listener = _bound(wanted)
     except OSError as trouble:
         where = f"{wanted.host}:{wanted.port}"
         if trouble.errno == errno.EADDRINUSE:
             raise AddressInUseError(
-                f"CTRL_ADDR {where} is taken: stop what listens there, or set CTRL_ADDR to another port"
+                f"{setting} {where} is taken: stop what listens there, or set {setting} to another port"
             ) from None
-        raise SettingsError([f"CTRL_ADDR: cannot listen on {where}: {trouble.strerror}"]) from None
+        raise SettingsError([f"{setting}: cannot listen on {where}: {trouble.strerror}"]) from None
     # asyncio sees to this only where it makes the socket itself; without it each answer takes 40 ms longer (seen).
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

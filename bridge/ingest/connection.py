@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -34,7 +35,7 @@ from bridge.exchanges.base import (
     ServerError,
     Session,
 )
-from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
+from bridge.ingest.endings import Cause, Ended, LoginRefusedError, cause_of, reason_of
 from bridge.ingest.subscriptions import Subscriptions
 from bridge.log import Sampled
 from bridge.records import EventName, Record
@@ -99,6 +100,8 @@ class Connection:
         self.phase = Phase.IDLE
         self.trouble = ""
         self.frames = 0
+        self.bytes = 0
+        self.ends: Counter[Cause] = Counter()
         self.malformed = 0
         self.data_at: dict[str, int] = {}
         self.held = self._nothing(settings)
@@ -157,15 +160,17 @@ class Connection:
         try:
             await self._open()
         except LoginRefusedError as refused:
-            self._end(Phase.REFUSED, EventName.LOGIN_REFUSED, str(refused))
+            self._end(Phase.REFUSED, EventName.LOGIN_REFUSED, refused)
             return self._settings.login_retry_s
         except (OSError, TimeoutError, WebSocketException, Ended) as trouble:
-            self._end(Phase.WAITING, EventName.LOST, reason_of(trouble))
+            self._end(Phase.WAITING, EventName.LOST, trouble)
             return self._backoff.next()
         self.trouble = ""
         return 0.0
 
-    def _end(self, phase: Phase, event: EventName, reason: str) -> None:
+    def _end(self, phase: Phase, event: EventName, trouble: BaseException) -> None:
+        reason = reason_of(trouble)
+        self.ends[cause_of(trouble)] += 1
         (log.error if phase is Phase.REFUSED else log.warning)("%s connection %s: %s", self.name, event, reason)
         self.phase, self.trouble = phase, reason
         self._sink.lost(private=self._private)
@@ -252,7 +257,7 @@ class Connection:
     async def _watch(self) -> None:
         self._replacing.clear()
         await self._replacing.wait()
-        raise Ended("mute: the exchange trades what this socket does not show")
+        raise Ended("mute: the exchange trades what this socket does not show", Cause.MUTE)
 
     async def _receive(self, socket: ClientConnection, session: Session) -> None:
         take = self._sink.take
@@ -261,6 +266,7 @@ class Connection:
             at = host_ms()
             topic, said = session.receive(frame, at)
             self.frames += 1
+            self.bytes += len(frame)
             if topic:
                 self.data_at[topic] = at
             for item in said:
@@ -286,7 +292,7 @@ class Connection:
             case LoginRefused(text, passing):
                 # Signed with a doubtful time, a refusal says nothing of the credentials.
                 doubtful = passing or self._clock.doubted
-                raise (Ended if doubtful else LoginRefusedError)(f"login refused: {text}")
+                raise (Ended if doubtful else LoginRefusedError)(f"login refused: {text}", Cause.LOGIN)
             case ServerError(text):
                 self._odd.warning("%s connection: the exchange complains: %s", self.name, text)
             case Malformed(reason, sample):

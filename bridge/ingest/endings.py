@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+
+class Cause(StrEnum):
+    """Why a life of a connection ends, in one word."""
+
+    CLOSED = "closed"
+    CUT = "cut"
+    REFUSED = "refused"
+    LOGIN = "login"
+    TIMEOUT = "timeout"
+    MUTE = "mute"
+    NETWORK = "network"
 
 
 class Ended(Exception):  # noqa: N818 - it is no error: a life's end has a reason
     """A life of the connection is over, for a reason of our own."""
+
+    def __init__(self, reason: str, cause: Cause = Cause.TIMEOUT) -> None:
+        """Say why, in words and in one."""
+        super().__init__(reason)
+        self.cause = cause
 
 
 class LoginRefusedError(Ended):
@@ -34,3 +53,18 @@ def reason_of(trouble: BaseException) -> str:
             return "no answer within the time allowed"
         case _:
             return str(trouble) or type(trouble).__name__
+
+
+def cause_of(trouble: BaseException) -> Cause:
+    """Say in one word why a life of the connection ended: the rows of `reason_of`'s table, to be counted by."""
+    match trouble:
+        case Ended():
+            return trouble.cause
+        case ConnectionClosed():
+            return Cause.CLOSED if trouble.rcvd else Cause.CUT
+        case InvalidStatus():
+            return Cause.REFUSED
+        case TimeoutError():
+            return Cause.TIMEOUT
+        case _:
+            return Cause.NETWORK

@@ -36,6 +36,9 @@ class Rest:
         self._make_pace = pace
         self._paces: dict[str, Pace] = {}
         self.calls = 0
+        self.failures = 0
+        self.refusals = 0
+        self.waiting = 0
 
     async def ask(self, call: Call[T]) -> T:
         """Make a call when it is our turn, and return what its reader makes of the answer; raises as `send` does."""
@@ -44,7 +47,11 @@ class Rest:
 
     async def turn(self, call: Call[Any]) -> None:
         """Wait until a call of that path may leave."""
-        await self._pace(call).turn()
+        self.waiting += 1
+        try:
+            await self._pace(call).turn()
+        finally:
+            self.waiting -= 1
 
     async def send(self, call: Call[T]) -> T:
         """Make a call now, for those who had to know when their turn came.
@@ -54,13 +61,25 @@ class Rest:
         """
         self.calls += 1
         try:
+            return await self._sent(call)
+        except RestError:
+            self.failures += 1
+            raise
+
+    async def _sent(self, call: Call[T]) -> T:
+        try:
             answer = await self._client.get(call.path, params=dict(call.params), headers=dict(call.headers))
         except httpx2.HTTPError as trouble:
             raise RestError(f"no answer from {call.path}: {str(trouble) or type(trouble).__name__}") from None
         if answer.status_code in _TOO_MANY:
+            self.refusals += 1
             await self._pace(call).refused(answer.status_code)
         self._hear(answer.headers.get("date", ""))
         return call.read(answer.status_code, answer.headers, answer.content)
+
+    def still_s(self) -> float:
+        """Return how long it is until a call may leave, at the path whose turn comes last; 0 if all may leave now."""
+        return max((pace.still_s() for pace in self._paces.values()), default=0.0)
 
     async def aclose(self) -> None:
         """Close what is open."""

@@ -51,6 +51,7 @@ class Heartbeat:
         self._published: dict[str, TopicState] = {}
         self._doubtful: set[str] = set()
         self.trouble = ""
+        self.turned_at = 0.0
 
     def stir(self) -> None:
         """Make the next report come soon."""
@@ -72,6 +73,7 @@ class Heartbeat:
                 self.trouble = ""
             except Unreachable as trouble:
                 self._note(described(trouble))
+            self.turned_at = loop.time()
             # Thousands of topics on their way stir all the time, and take a while to look through.
             await asyncio.sleep(max(_GAP_S, min(loop.time() - began, self._interval_s)))
             try:

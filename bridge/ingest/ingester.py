@@ -21,6 +21,7 @@ from bridge.ingest import timekeeper
 from bridge.ingest.candles import Candles
 from bridge.ingest.fetch import Rest
 from bridge.ingest.gate import Gate
+from bridge.ingest.health import Health
 from bridge.ingest.heartbeat import Heartbeat
 from bridge.ingest.lead import Lead
 from bridge.ingest.listing import Listing
@@ -28,6 +29,8 @@ from bridge.ingest.membership import Membership, named
 from bridge.ingest.pace import Pace
 from bridge.ingest.pools import pools
 from bridge.ingest.prover import Prover
+from bridge.ingest.pulse import Pulse
+from bridge.ingest.readings import Readings
 from bridge.ingest.reconciler import Reconciler
 from bridge.ingest.recovery import Recovery
 from bridge.ingest.router import Router
@@ -163,6 +166,7 @@ class Ingester:
             router=self._router,
             candles=candles,
             prover=self._prover,
+            recovery=self._recovery,
             rest=self._rest,
             writer=self._writer,
         )
@@ -176,6 +180,9 @@ class Ingester:
             on_beat=self._membership.hear,
             on_stop=self.stop,
         )
+        self._pulse = Pulse()
+        self.health = Health(self.vitals, self._heartbeat, self._stopping)
+        self.readings = Readings(exchange.name, settings, self.vitals, self.health, self._pulse)
 
     @property
     def stopping(self) -> bool:
@@ -260,6 +267,7 @@ class Ingester:
             "recovery": self._recovery.run(),
             "reconciler": self._reconciler.run(),
             "heartbeat": self._heartbeat.run(),
+            "pulse": self._pulse.run(),
             "nudges": self._hear_nudges(),
             "watch": self._watch.run(),
         }

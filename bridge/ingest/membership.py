@@ -40,6 +40,7 @@ class Membership:
         public: our part of the public topics.
         private: our part of the private topics.
         leaving: whether the others are to take everything over.
+        entered: whether we are a member, and with that the store is known to be ours.
         returns: how often we found ourselves counted as gone, though we weren't.
     """
 
@@ -61,6 +62,7 @@ class Membership:
         self.name = name
         self.roster = Roster(self.name, settings.member_lifetime_s)
         self.leaving = False
+        self.entered = False
         self.returns = 0
         self._settings = settings
         self._members = members
@@ -94,6 +96,7 @@ class Membership:
                 first_seen = rival.last_beat
                 await asyncio.sleep(_LOOK_S)
             else:
+                self.entered = True
                 return
 
     def card(self) -> Card:

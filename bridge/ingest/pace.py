@@ -24,6 +24,7 @@ class Pace:
         self._gap_s = _WINDOW_S / calls
         self._budget = budget
         self._next = 0.0
+        self._still_until = 0.0
         self._refusals = 0
 
     async def turn(self) -> None:
@@ -34,18 +35,25 @@ class Pace:
             turn = max(self._next, loop.time())
             self._next = turn + self._gap_s
             shared_s = await self._shared_wait()
-            await asyncio.sleep(max(turn - loop.time(), shared_s))
+            wait_s = max(turn - loop.time(), shared_s)
+            self._still_until = max(self._still_until, loop.time() + wait_s)
+            await asyncio.sleep(wait_s)
 
     async def refused(self, status: int) -> None:
         """Keep still after an HTTP 429, longer after a 418."""
         seconds = _BANNED_S if status == 418 else _REFUSED_S  # noqa: PLR2004 - the exchange's word for a ban
         self._refusals += 1
         self._next = max(self._next, asyncio.get_running_loop().time() + seconds)
+        self._still_until = max(self._still_until, self._next)
         if self._budget:
             try:
                 await self._budget.ban(seconds)
             except Unreachable:
                 return
+
+    def still_s(self) -> float:
+        """Return how long it is until the turn given last, or the end of a refusal's stillness; 0 if that is past."""
+        return max(0.0, self._still_until - asyncio.get_running_loop().time())
 
     async def _shared_wait(self) -> float:
         if self._budget is None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from bridge.ingest.connection import Connection, Phase
+from bridge.ingest.endings import Cause
 from bridge.ingest.line import Line, PoolSink, Replacement
 from bridge.records import EventName
 
@@ -65,6 +67,8 @@ class Pool:
         self._opened = 0
         self._past_frames = 0
         self._past_malformed = 0
+        self._past_bytes = 0
+        self._past_ends: Counter[Cause] = Counter()
 
     def want(self, topics: frozenset[str]) -> None:
         """Say which topics are to be held from now on."""
@@ -131,6 +135,16 @@ class Pool:
     def malformed(self) -> int:
         """How many of them, or parts of them, could not be understood."""
         return self._past_malformed + sum(line.connection.malformed for line in self.all())
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes these frames had."""
+        return self._past_bytes + sum(line.connection.bytes for line in self.all())
+
+    @property
+    def ends(self) -> Counter[Cause]:
+        """How many lives of connections ended, by their cause."""
+        return sum((line.connection.ends for line in self.all()), self._past_ends)
 
     @property
     def sizes(self) -> list[int]:
@@ -227,5 +241,7 @@ class Pool:
     def _drop(self, line: Line) -> None:
         self._past_frames += line.connection.frames
         self._past_malformed += line.connection.malformed
+        self._past_bytes += line.connection.bytes
+        self._past_ends += line.connection.ends
         if line.task is not None:
             line.task.cancel()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from bridge.buckets import Buckets
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import RestError
 from bridge.exchanges.base import Exchange
@@ -76,6 +77,7 @@ class Prover:
         self._answered_ms = 0
         self._odd = Sampled(log)
         self.proven: dict[str, int] = {}
+        self.closed_latency = Buckets()
 
     def follow(self, topics: frozenset[str]) -> None:
         """Follow exactly these topics' series from now on."""
@@ -124,6 +126,11 @@ class Prover:
         """Return how long the oldest candle that is over has been waiting, in exchange milliseconds."""
         now = self._clock.now_ms()
         return max((series.lag_ms(now) for series in self._series.values()), default=0)
+
+    @property
+    def gaps(self) -> int:
+        """How many streams lack candles."""
+        return len(self._gaps)
 
     def mute(self) -> list[str]:
         """Return the symbols that trade while the socket, listened to all the time, shows nothing of it; each once."""
@@ -236,6 +243,8 @@ class Prover:
             if reply < 0:
                 # Others are missing before it: somebody else's stream, or a store that lost something. Look again.
                 series.known = False
+            elif reply:
+                self._time(series, kline)
 
         self._write(self._appends.closed(kline, closed.how.value, series.timeframe.milliseconds, settled))
         if self._orphans.get(key) == kline.open_time:
@@ -243,6 +252,11 @@ class Prover:
             del self._orphans[key]
             self._write(self._appends.kline(kline))
         self._tell(key, series, closed)
+
+    def _time(self, series: Series, kline: Kline) -> None:
+        # What ended before anybody listened is history that is filled in: it says nothing of how fast candles close.
+        if series.listening_since is not None and series.listening_since <= kline.close_time:
+            self.closed_latency.observe((self._clock.now_ms() - kline.close_time - 1) / 1000)
 
     def _tell(self, key: tuple[str, str], series: Series, closed: Closed) -> None:
         name = ":".join(key)

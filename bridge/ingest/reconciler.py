@@ -63,6 +63,7 @@ class Reconciler:
         self._nudged = asyncio.Event()
         self.revision = 0
         self.paused = False
+        self.applied = False
         self.rejected: dict[str, str] = {}
         self.wildcards: dict[str, frozenset[str]] = {}
         self.trouble = ""
@@ -126,7 +127,7 @@ class Reconciler:
         self._listing.need(needed=any(not topic.private for topic in topics))
         await self._membership.public.divide(frozenset(names.union(*self.wildcards.values())))
         await self._membership.private.divide(frozenset(topic.name for topic in topics if topic.private))
-        self.revision, self.paused = wishes.revision, wishes.paused
+        self.revision, self.paused, self.applied = wishes.revision, wishes.paused, True
         self._serve()
 
     def ours(self, topics: frozenset[str]) -> frozenset[str]:

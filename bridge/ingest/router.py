@@ -5,6 +5,7 @@ The crossroads of the hot path: no call here waits.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class Router:
         self._series: frozenset[Series] = frozenset()
         self._topics: dict[str, Series] = {}
         self.records = 0
+        self.events: Counter[EventName] = Counter()
 
     def join(self, prover: Prover, recovery: Recovery) -> None:
         """Name those who listen; they in turn write by way of this router, so they come second."""
@@ -90,6 +92,7 @@ class Router:
 
     def happened(self, event: EventName, subject: str, text: str) -> None:
         """Write an event."""
+        self.events[event] += 1
         self._write(self._appends.of(Event(event, subject, text, self._name, Source.BRIDGE.value, host_ms())))
 
     def activated(self, topic: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bridge.ingest.pool import Pool
     from bridge.ingest.prover import Prover
     from bridge.ingest.reconciler import Reconciler
+    from bridge.ingest.recovery import Recovery
     from bridge.ingest.router import Router
     from bridge.store.writer import Writer
 
@@ -36,6 +37,7 @@ class Vitals:
     router: Router
     candles: Candles
     prover: Prover
+    recovery: Recovery
     rest: Rest
     writer: Writer
     started: int = field(default_factory=host_ms)

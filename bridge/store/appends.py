@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,16 @@ from bridge.settings import Settings
 from bridge.store import scripts
 from bridge.store.keys import Keys
 from bridge.timeframes import Timeframe
+
+# What entries are counted by: the script that appends them, or what is logged without one of its own.
+_KINDS: Final = {
+    scripts.KLINE: "kline",
+    scripts.CLOSED: "closed",
+    scripts.ORDER: "order",
+    scripts.FILL: "fill",
+    scripts.POSITION: "position",
+}
+KINDS: Final = (*_KINDS.values(), "event", "resync")
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +43,17 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     def stream(self) -> str:
         """The stream it belongs to."""
         return self.keys[0]
+
+    @property
+    def kind(self) -> str:
+        """What it is counted by: one of `KINDS`."""
+        # An entry that is merely logged says in its first field, behind the stream's cap, what it is.
+        return _KINDS.get(self.script) or str(self.arguments[2])
+
+    @property
+    def received_at(self) -> int:
+        """When its content came, in UTC milliseconds of the host: every entry's last field."""
+        return int(self.arguments[-1])
 
     @property
     def command(self) -> tuple[str | int, ...]:

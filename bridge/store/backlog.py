@@ -7,8 +7,9 @@ back; it isn't replaced, but followed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the appends: entries were appended, repeats were known already, misplaced ones came too early."""
+    """What became of the appends: entries were appended, repeats were known already, misplaced ones came too early.
+
+    `kinds` counts the entries by kind, but for those of live candles: they are what remains.
+    """
 
     entries: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     repeats: int = 0
     misplaced: int = 0
     conflated: int = 0

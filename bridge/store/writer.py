@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ from redis.exceptions import (
 )
 
 from bridge.backoff import Backoff
+from bridge.buckets import SIZES, Buckets
+from bridge.clock import host_ms
 from bridge.log import Sampled
 from bridge.store import client
 from bridge.store.backlog import Backlog, Tally
@@ -75,6 +78,9 @@ class Writer:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self.flush_seconds = Buckets()
+        self.flush_entries = Buckets(SIZES)
+        self.latency = Buckets()
         self._odd = Sampled(log)
 
     @property
@@ -114,9 +120,12 @@ class Writer:
     async def _flush(self) -> bool:
         batch = self._backlog.take(self._batch)
         unsent: Sequence[Append] = batch
+        began = time.perf_counter()
         try:
             answers = await self._lane.send(batch)
+            took_s = time.perf_counter() - began
             unsent, passing = self._settle(batch, answers)
+            self._measure(batch, took_s, all_sent=not unsent)
             self.tally.flushes += 1
         except (RedisError, OSError, TimeoutError) as trouble:
             passing = client.described(trouble) if str(trouble) else "Redis did not answer in time"
@@ -129,12 +138,21 @@ class Writer:
         self._note(passing)
         return not passing
 
+    def _measure(self, batch: Sequence[Append], took_s: float, *, all_sent: bool) -> None:
+        """Measure a flush as a whole, and the way of the append that has waited longest: one look for many."""
+        self.flush_seconds.observe(took_s)
+        self.flush_entries.observe(len(batch))
+        if all_sent:
+            self.latency.observe(max(0, host_ms() - batch[0].received_at) / 1000)
+
     def _settle(self, batch: Sequence[Append], answers: Sequence[Answer]) -> tuple[list[Append], str]:
         """Count what became of each append; return those to be sent again, and why."""
         tally, again, passing, self.full = self.tally, [], "", False
         for append, answer in zip(batch, answers, strict=True):
             if answer == 1:
                 tally.entries += 1
+                if append.slot is None:  # of live candles there are too many for a second count
+                    tally.kinds[append.kind] += 1
             elif answer == 0:
                 tally.repeats += 1
             elif answer == -1:

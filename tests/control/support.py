@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import httpx2
 
 from bridge import exchanges
 from bridge.control import ControlServer, create_app
+from bridge.metrics import Sample
 from bridge.settings import Settings, load
 from bridge.store import client
 from bridge.store.desired import Desired
@@ -67,8 +68,10 @@ def settings_for(url: str, *, token: str = "", credentials: bool = False) -> Set
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+async def serving(
+    settings: Settings, also: Callable[[], Iterable[Sample]] = tuple
+) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve the API on a free port and call it."""
-    app = create_app(settings, exchanges.chosen(settings))
+    app = create_app(settings, exchanges.chosen(settings), also)
     async with ControlServer(app, "127.0.0.1:0") as server, httpx2.AsyncClient(base_url=server.url) as http:
         yield http

@@ -8,7 +8,7 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, Inv
 from websockets.frames import Close
 from websockets.http11 import Response
 
-from bridge.ingest.endings import Ended, LoginRefusedError, reason_of
+from bridge.ingest.endings import Cause, Ended, LoginRefusedError, cause_of, reason_of
 
 GONE = Close(1001, "")
 
@@ -33,3 +33,20 @@ GONE = Close(1001, "")
 )
 def test_every_end_has_its_words(trouble: BaseException, words: str) -> None:
     assert reason_of(trouble) == words
+
+
+@pytest.mark.parametrize(
+    ("trouble", "cause"),
+    [
+        (ConnectionClosedError(Close(1008, "idle"), None), Cause.CLOSED),
+        (ConnectionClosedError(None, None), Cause.CUT),
+        (InvalidStatus(Response(403, "Forbidden", Headers(), b"<html>")), Cause.REFUSED),
+        (TimeoutError(), Cause.TIMEOUT),
+        (Ended("no answer to our ping in 10 s"), Cause.TIMEOUT),
+        (Ended("mute", Cause.MUTE), Cause.MUTE),
+        (LoginRefusedError("login refused: no such key", Cause.LOGIN), Cause.LOGIN),
+        (ConnectionRefusedError(111, "Connect call failed"), Cause.NETWORK),
+    ],
+)
+def test_every_end_is_counted_by_one_word(trouble: BaseException, cause: Cause) -> None:
+    assert cause_of(trouble) is cause

@@ -17,6 +17,7 @@ from bridge.ingest import fetch
 from bridge.ingest.connection import USER_AGENT
 from bridge.ingest.fetch import Rest
 from tests.ingest.rig import START, hasty, market
+from tests.support import wait_until
 
 ECHO: Call[bytes] = Call(
     path="/path",
@@ -98,6 +99,7 @@ async def test_what_is_no_success_is_told_with_its_numbers_and_words(
         simulator.faults.set(fault, str(value).lower())
         with pytest.raises(RestError) as trouble:
             await asker.ask(rest.contracts_call())
+        assert (asker.calls, asker.failures, asker.refusals) == (1, 1, status in (429, 418))
         assert (trouble.value.status, trouble.value.code) == (status or trouble.value.status, code)
         assert words in str(trouble.value)
 
@@ -185,3 +187,15 @@ async def test_an_answer_without_a_readable_date_says_nothing_of_the_time(date: 
         clock.observe(1)
         assert await asker.ask(ECHO) == b"200 hi"
         assert clock.now_ms() == 1
+
+
+async def test_calls_that_wait_for_their_turn_are_told() -> None:
+    async with answering(reply(b"").replace(b"200 OK", b"418 No")) as (uri, _), asking(uri) as asker:
+        assert (asker.waiting, asker.still_s()) == (0, 0)
+        await asker.ask(ECHO)
+        assert asker.still_s() > 50
+        waiting = asyncio.create_task(asker.ask(ECHO))
+        await wait_until(lambda: asker.waiting == 1, "the next call waits")
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert asker.waiting == 0

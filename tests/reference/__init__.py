@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.reference import entries, http, keys, settings
+from tests.reference import entries, http, keys, metrics, settings
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -15,4 +15,5 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "keys.md": keys.page,
     "entries.md": entries.page,
     "http.md": http.page,
+    "metrics.md": metrics.page,
 }

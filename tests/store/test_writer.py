@@ -67,6 +67,21 @@ async def trades(store: Redis) -> list[int]:
     return [int(trade) for (trade,) in await column(store, KEYS.fills, "trade_id")]
 
 
+async def test_a_flush_is_measured_once_and_its_entries_counted_by_kind(store: Redis, valkey_url: str) -> None:
+    async with running(made(valkey_url, batch=7)) as writer:
+        for number in range(10):
+            writer.append(event(number))
+            writer.append(fill(number))
+        writer.append(fill(0))
+        await drained(writer)
+        assert (writer.flush_entries.sum, writer.flush_entries.count) == (21, 3)
+        assert writer.flush_seconds.count == writer.latency.count == 3
+        # What these records say of when they came is long ago.
+        assert writer.latency.sum > 3 * 86_400
+    assert await store.xlen(KEYS.fills) == writer.tally.kinds["fill"] == 10
+    assert await store.xlen(KEYS.events) == writer.tally.kinds["event"] == 10
+
+
 async def test_everything_arrives_in_order(store: Redis, valkey_url: str) -> None:
     async with running(made(valkey_url, batch=7)) as writer:
         for number in range(100):

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bridge.control import status
-from bridge.control.answers import Asked, Paused, Plain, Ready, RefusedError, Reply
+from starlette.responses import Response
+
+from bridge.control import readings, status
+from bridge.control.answers import Asked, Paused, Plain, Ready, RefusedError, Reply, text
 from bridge.control.backend import Backend
 from bridge.control.bodies import Nothing, Stop
 from bridge.control.endpoints.endpoint import Question
 from bridge.control.waiting import Hope, replied
 from bridge.errors import StoreError
+from bridge.exposition import exposition
 from bridge.store.client import Unreachable
 
 _NOTE: Final = (
     "a supervisor that restarts after every exit (Kubernetes, restart: always) brings it back at once: "
     "there, POST /pause is the way"
 )
-Run = Callable[[Backend, Question[Nothing]], Awaitable[Reply]]
+Run = Callable[[Backend, Question[Nothing]], Awaitable[Reply | Response]]
 
 
 async def show_status(backend: Backend, _asked: Question[Nothing]) -> Reply:
@@ -63,6 +66,11 @@ async def ready(backend: Backend, _asked: Question[Nothing]) -> Reply:
     if reasons:
         return Reply(Ready(ok=False, reasons=reasons, error="; ".join(reasons)), 503)
     return Reply(Ready(ok=True, reasons=[]))
+
+
+async def metrics(backend: Backend, asked: Question[Nothing]) -> Response:
+    """Return the figures of this process, and what the members publish of themselves."""
+    return text(*exposition(await readings.current(backend), asked.accept))
 
 
 async def point(_backend: Backend, _asked: Question[Nothing]) -> Reply:

@@ -80,6 +80,14 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
     ),
     _read("/health/live", service.live, answers.Plain, "200 as long as this process answers"),
     _read("/health/ready", service.ready, answers.Ready, "200 with Redis and a live ingester, else 503 with reasons"),
+    Endpoint(
+        method="GET",
+        path="/metrics",
+        run=service.metrics,
+        answer=None,
+        text="Figures for Prometheus",
+        media_type="text/plain",
+    ),
     _read("/openapi.json", _openapi, None, "This API as OpenAPI 3.1"),
     _read("/", service.point, answers.Plain, "Where to go on"),
 )
