@@ -27,8 +27,8 @@ README, BEHAVIOR = TEXTS["README.md"], TEXTS["BEHAVIOR.md"]
 
 # Places of the machine that somebody wrote on, and notes to oneself. In pieces, so that this file may hold them.
 FORBIDDEN: Final = ("/" + "work/", "/" + "tmp/", "/" + "root/", "/" + "home/", "TO" + "DO", "FIX" + "ME", "X" * 3)
-# Variables that are not the bridge's: the shell's, make's, the desktop's.
-FOREIGN: Final = {"PATH", "PYTHON", "XDG_DATA_HOME"}
+# Variables that are not the bridge's: the shell's, make's, the desktop's, the service manager's.
+FOREIGN: Final = {"NOTIFY_SOCKET", "PATH", "PYTHON", "XDG_DATA_HOME"}
 WIDEST: Final = 110
 
 VARIABLES: Final = set(settings.effective(settings.load({}, dotenv=None)))
