@@ -21,7 +21,11 @@ from bridge.control.answers import RefusedError, json, refusal
 from bridge.control.auth import Gate
 from bridge.control.backend import Backend, opened
 from bridge.control.endpoints.endpoint import Endpoint, Question
+from bridge.control.endpoints.live import live_routes
 from bridge.control.endpoints.table import ENDPOINTS
+from bridge.control.live.live import opened as opened_live
+from bridge.control.page import page_routes
+from bridge.control.server import END_STREAMS
 from bridge.errors import StoreError
 from bridge.exchanges.base import Exchange
 from bridge.settings import Settings
@@ -35,12 +39,12 @@ def create_app(settings: Settings, exchange: Exchange) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
-        async with opened(settings, exchange) as backend:
-            yield {"backend": backend}
+        async with opened(settings, exchange) as backend, opened_live(settings, backend) as live:
+            yield {"backend": backend, "live": live, END_STREAMS: live.end}
 
     own_host = address.of_setting(settings.ctrl_addr).host
     app = Starlette(
-        routes=routes(ENDPOINTS),
+        routes=[*routes(ENDPOINTS), *live_routes(), *page_routes()],
         middleware=[Middleware(Gate, token=settings.ctrl_token, own_host=own_host)],
         exception_handlers={
             RefusedError: _refused,
@@ -83,7 +87,8 @@ async def _answer(endpoint: Endpoint[Any], request: Request) -> Response:
         patience_s=waiting.patience(request.query_params) if endpoint.waits else None,
         base_url=str(request.base_url).rstrip("/"),
     )
-    return json(await endpoint.run(backend, question))
+    answer = await endpoint.run(backend, question)
+    return answer if isinstance(answer, Response) else json(answer)
 
 
 async def _refused(_request: Request, refused: Exception) -> Response:

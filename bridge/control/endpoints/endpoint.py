@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+from starlette.responses import Response
 
 from bridge.control.answers import Reply
 from bridge.control.backend import Backend
@@ -37,13 +38,15 @@ class Endpoint(Generic[B]):
         body: the kind of body that is read; GET reads none.
         body_optional: whether an empty body will do.
         waits: whether it is a change that can be waited for.
+        media_type: what the answer is written in, if `answer` doesn't say.
     """
 
     method: str
     path: str
     text: str
-    run: Callable[[Backend, Question[B]], Awaitable[Reply]]
+    run: Callable[[Backend, Question[B]], Awaitable[Reply | Response]]
     answer: type[Struct] | None
     body: type[B | Nothing] = Nothing
     body_optional: bool = True
     waits: bool = False
+    media_type: str = "application/json"

@@ -82,7 +82,7 @@ def _operation(endpoint: Endpoint[Any]) -> Node:
 
 
 def _responses(endpoint: Endpoint[Any]) -> Node:
-    found = {"200": {"description": "Done", "content": _json(endpoint.answer)}}
+    found = {"200": {"description": "Done", "content": _content(endpoint)}}
     if endpoint.waits:
         found["202"] = {"description": "Stored, but not applied in time", "content": _json(endpoint.answer)}
     for status, text in _ERRORS.items():
@@ -90,6 +90,12 @@ def _responses(endpoint: Endpoint[Any]) -> Node:
     if endpoint.path == "/health/ready":
         found["503"]["content"] = _json(endpoint.answer)
     return found
+
+
+def _content(endpoint: Endpoint[Any]) -> Node:
+    if endpoint.media_type == "application/json":
+        return _json(endpoint.answer)
+    return {endpoint.media_type: {"schema": {"type": "string"}}}
 
 
 def _json(kind: type[Struct] | None) -> Node:

@@ -65,11 +65,6 @@ async def ready(backend: Backend, _asked: Question[Nothing]) -> Reply:
     return Reply(Ready(ok=True, reasons=[]))
 
 
-async def point(_backend: Backend, _asked: Question[Nothing]) -> Reply:
-    """Say where to go on."""
-    return Reply(Plain(message="the control API of bitmart-bridge: GET /help lists what it understands"))
-
-
 async def _pause(backend: Backend, asked: Question[Nothing], message: str, *, paused: bool) -> Reply:
     revision = await backend.desired.pause(paused=paused)
     answer = Paused(message=message, revision=revision, paused=paused)
