@@ -47,6 +47,9 @@ export function rate(number) {
   return number < 10 ? fine.format(number) : grouped.format(number);
 }
 
+/** Order texts as people do, 5m before 15m; a whole market has thousands, and a collator of one's own is fast. */
+export const byName = new Intl.Collator("en", { numeric: true }).compare;
+
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }

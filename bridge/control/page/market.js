@@ -3,7 +3,7 @@
 import { ChartCanvas } from "./canvas.js";
 import { Candles, standing } from "./candles.js";
 import { byId, el, mark, say } from "./dom.js";
-import { moment, plural, span } from "./format.js";
+import { byName, moment, plural, span } from "./format.js";
 import { Line } from "./line.js";
 import { Table } from "./table.js";
 
@@ -46,7 +46,7 @@ export class Market {
   /** Offer what is served; begin with the first. */
   offer(topics) {
     const charted = [...topics.values()].filter(({ channel, symbol }) => channel === "kline" && symbol !== "*");
-    charted.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
+    charted.sort((one, other) => byName(one.name, other.name));
     const words = charted.map(({ symbol, timeframe }) => `${symbol} ${timeframe}`);
     if (words.join() !== this.offered) {
       this.offered = words.join();

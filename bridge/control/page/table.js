@@ -1,7 +1,7 @@
 // A table whose rows stay the same elements while their cells change: nothing jumps, and the focus stays where it is.
 
 import { el, mark, say } from "./dom.js";
-import { count } from "./format.js";
+import { byName, count } from "./format.js";
 
 
 export class Table {
@@ -120,5 +120,5 @@ export class Table {
 
 function compared(one, other) {
   if (typeof one === "number" && typeof other === "number") return one - other;
-  return String(one).localeCompare(String(other), "en", { numeric: true });
+  return byName(String(one), String(other));
 }
