@@ -21,7 +21,11 @@ from bridge.control.answers import RefusedError, json, refusal
 from bridge.control.auth import Gate
 from bridge.control.backend import Backend, opened
 from bridge.control.endpoints.endpoint import Endpoint, Question
+from bridge.control.endpoints.live import live_routes
 from bridge.control.endpoints.table import ENDPOINTS
+from bridge.control.live.live import opened as opened_live
+from bridge.control.page import page_routes
+from bridge.control.server import END_STREAMS
 from bridge.control.traffic import Counted, Traffic
 from bridge.errors import StoreError
 from bridge.exchanges.base import Exchange
@@ -41,12 +45,12 @@ def create_app(settings: Settings, exchange: Exchange, also: Callable[[], Iterab
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[Mapping[str, Any]]:
-        async with opened(settings, exchange, traffic, also) as backend:
-            yield {"backend": backend}
+        async with opened(settings, exchange, traffic, also) as backend, opened_live(settings, backend) as live:
+            yield {"backend": backend, "live": live, END_STREAMS: live.end}
 
     own_host = address.of_setting(settings.ctrl_addr).host
     app = Starlette(
-        routes=routes(ENDPOINTS),
+        routes=[*routes(ENDPOINTS), *live_routes(), *page_routes()],
         middleware=[
             Middleware(Counted, traffic=traffic),
             Middleware(Gate, token=settings.ctrl_token, own_host=own_host),

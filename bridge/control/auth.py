@@ -3,7 +3,7 @@
 | path | with `CTRL_TOKEN` | without |
 |---|---|---|
 | `/health/...` | anybody | anybody |
-| `/` | anybody: the bare page, which asks for the token | this machine |
+| `/`, `/assets/...` | anybody: the bare page, which asks for the token | this machine |
 | all else | who shows the token | this machine |
 
 "This machine" is a loopback peer whose request carries no forwarding header (a proxy beside us would make everybody
@@ -25,6 +25,7 @@ from bridge.values import Secret
 
 _HEALTH: Final = "/health/"
 _PAGE: Final = "/"
+ASSETS_PATH: Final = "/assets/"
 # What proxies leave behind. One that leaves nothing can't be told from a local caller: such a one needs a token.
 _FORWARDING: Final = frozenset(
     {
@@ -76,7 +77,7 @@ class Gate:
             return RefusedError(403, "requests from the pages of other origins are refused")
         if not self._token:
             return self._local(scope, headers)
-        return None if path == _PAGE else self._bearer(headers.getlist("authorization"))
+        return self._bearer(headers.getlist("authorization")) if needs_token(path) else None
 
     def _bearer(self, shown: list[str]) -> RefusedError | None:
         scheme, _, token = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
@@ -106,7 +107,7 @@ class Gate:
 
 def needs_token(path: str) -> bool:
     """Tell whether a path asks for the token when there is one."""
-    return path != _PAGE and not path.startswith(_HEALTH)
+    return path != _PAGE and not path.startswith((_HEALTH, ASSETS_PATH))
 
 
 def _same_origin(origin: str, host: str) -> bool:

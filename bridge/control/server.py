@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE_S: Final = 3
+# The name, in the state of an application's lifespan, of what ends its answers that go on for ever.
+END_STREAMS: Final = "end_streams"
 _EVERYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to be called, not bound
 
 
@@ -121,6 +123,11 @@ class _Uvicorn(uvicorn.Server):
         await super().startup(sockets)
         self._listening.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn waits for answers under way before it tells the application: one that goes on would wait for ever.
+        self.lifespan.state.get(END_STREAMS, _nothing)()
+        await super().shutdown(sockets)
+
     async def listening(self, serving: asyncio.Task[None]) -> None:
         """Wait until it listens; raise what ended `serving` if it ends first."""
         waiting = asyncio.create_task(self._listening.wait())
@@ -134,6 +141,10 @@ class _Uvicorn(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _nothing() -> None:
+    """End what there is not."""
 
 
 def _listener(wanted: address.Address, setting: str) -> socket.socket:

@@ -62,6 +62,15 @@ async def open_positions(client: Redis, keys: Keys) -> list[Fields]:
         return [state for state in await pipe.execute() if state]
 
 
+async def open_orders(client: Redis, keys: Keys) -> list[Fields]:
+    """Return the state of each order that is not finished."""
+    ids = await cast("Awaitable[set[str]]", client.smembers(keys.open_orders))
+    async with client.pipeline(transaction=False) as pipe:
+        for order_id in sorted(ids):
+            pipe.hgetall(keys.order(order_id))
+        return [state for state in await pipe.execute() if state]
+
+
 async def _read(client: Redis, after: dict[str, str]) -> list[tuple[str, list[tuple[str, Fields]]]]:
     found = await client.xread(after, count=_BATCH, block=_BLOCK_MS)  # type: ignore[arg-type]  # its stub is invariant
     return cast("list[tuple[str, list[tuple[str, Fields]]]]", found)

@@ -77,7 +77,7 @@ async def test_without_a_token_this_machine_may_call(peer: str) -> None:
 
 
 @pytest.mark.parametrize("peer", ["192.168.0.7", "8.8.8.8", "::ffff:10.0.0.1", "2001:db8::1", None])
-@pytest.mark.parametrize("path", ["/status", "/", "/nowhere", "/klines/subscribe"])
+@pytest.mark.parametrize("path", ["/status", "/", "/assets/app.js", "/live", "/nowhere", "/klines/subscribe"])
 async def test_without_a_token_no_other_machine_may(peer: str | None, path: str) -> None:
     answer = await call(path, peer=peer)
     assert answer.status == 403
@@ -141,7 +141,9 @@ async def test_health_answers_anybody(path: str) -> None:
 
 async def test_the_bare_page_needs_no_token() -> None:
     assert (await call("/", token=TOKEN, peer="8.8.8.8", host="anywhere")).status == 200
-    assert (await call("//", token=TOKEN)).status == 401
+    assert (await call("/assets/app.js", token=TOKEN, peer="8.8.8.8", host="anywhere")).status == 200
+    for path in ("//", "/assets", "/live", "/live/klines"):
+        assert (await call(path, token=TOKEN)).status == 401
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

@@ -39,7 +39,7 @@ class Endpoint(Generic[B]):
         body: the kind of body that is read; GET reads none.
         body_optional: whether an empty body will do.
         waits: whether it is a change that can be waited for.
-        media_type: what a good answer is; errors are JSON always.
+        media_type: what a good answer is written in, if `answer` doesn't say; errors are JSON always.
     """
 
     method: str

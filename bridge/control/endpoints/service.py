@@ -73,11 +73,6 @@ async def metrics(backend: Backend, asked: Question[Nothing]) -> Response:
     return text(*exposition(await readings.current(backend), asked.accept))
 
 
-async def point(_backend: Backend, _asked: Question[Nothing]) -> Reply:
-    """Say where to go on."""
-    return Reply(Plain(message="the control API of bitmart-bridge: GET /help lists what it understands"))
-
-
 async def _pause(backend: Backend, asked: Question[Nothing], message: str, *, paused: bool) -> Reply:
     revision = await backend.desired.pause(paused=paused)
     answer = Paused(message=message, revision=revision, paused=paused)

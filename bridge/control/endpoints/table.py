@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from msgspec import Struct
+from starlette.responses import Response
 
 from bridge.control import answers
 from bridge.control.answers import Changed, Reply
@@ -15,6 +16,7 @@ from bridge.control.endpoints import service, wishes
 from bridge.control.endpoints.endpoint import Endpoint, Question
 from bridge.control.endpoints.guide import guide
 from bridge.control.endpoints.openapi import document
+from bridge.control.page.assets import shell
 
 _order: Final = attrgetter("order_topic")
 _position: Final = attrgetter("position_topic")
@@ -26,6 +28,10 @@ async def _help(backend: Backend, asked: Question[Nothing]) -> Reply:
 
 async def _openapi(_backend: Backend, _asked: Question[Nothing]) -> Reply:
     return Reply(document(ENDPOINTS))
+
+
+async def _page(_backend: Backend, _asked: Question[Nothing]) -> Response:
+    return shell().response("")
 
 
 def _read(path: str, run: service.Run, answer: type[Struct] | None, text: str) -> Endpoint[Nothing]:
@@ -89,5 +95,12 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (
         media_type="text/plain",
     ),
     _read("/openapi.json", _openapi, None, "This API as OpenAPI 3.1"),
-    _read("/", service.point, answers.Plain, "Where to go on"),
+    Endpoint(
+        method="GET",
+        path="/",
+        run=_page,
+        answer=None,
+        text="The status page, which asks for the token where there is one",
+        media_type="text/html",
+    ),
 )
