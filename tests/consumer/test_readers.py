@@ -70,9 +70,7 @@ def test_what_comes_while_it_waits_is_given(valkey_url: str) -> None:
 
 
 @KEEPERS
-def test_a_reader_goes_on_where_the_one_before_it_had_processed_all(
-    valkey_url: str, tmp_path: Path, keeper: Keeping
-) -> None:
+def test_a_reader_goes_on_after_what_was_processed(valkey_url: str, tmp_path: Path, keeper: Keeping) -> None:
     with connected(valkey_url) as client:
         put_orders(client, 5)
         with Reader(client, KEYS.orders, positions=keeper(tmp_path)) as reader:
@@ -218,9 +216,7 @@ def test_a_client_of_ones_own_whose_socket_is_impatient_still_waits(valkey_url: 
         later.join()
 
 
-async def test_it_goes_on_after_redis_was_killed_and_started_again(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_it_goes_on_after_a_restart_of_redis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with EmbeddedServer(tmp_path / "server", port=0) as server:
         got: list[str] = []
 

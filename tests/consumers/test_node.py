@@ -15,6 +15,7 @@ from tests.store.support import changed
 
 GUIDE = SAMPLES.parent / "docs" / "reading.md"
 BLOCKS = re.findall(r"^```js\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+ADDRESS = "redis://127.0.0.1:6390/0"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,8 @@ async def test_without_a_symbol_it_says_how_it_is_used(folder: Path, valkey_url:
 @pytest.mark.parametrize("block", BLOCKS)
 async def test_a_block_of_the_guide_runs(folder: Path, valkey_url: str, block: str) -> None:
     await publish_closed(valkey_url, candle(0, closed=1), candle(1, closed=1))
-    (folder / "block.js").write_text(block, encoding="utf-8")
+    assert ADDRESS in block
+    (folder / "block.js").write_text(block.replace(ADDRESS, valkey_url), encoding="utf-8")
     async with program("node", folder / "block.js", url=valkey_url) as running:
         assert await running.ended() == 0
         assert running.errors == []
