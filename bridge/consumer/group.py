@@ -18,6 +18,7 @@ from bridge.consumer.membership import Membership
 from bridge.consumer.positions import FIRST_ID
 from bridge.consumer.records import Entry, Unknown
 from bridge.consumer.steps import Ask, Patience, Pause, Steps, ask
+from bridge.consumer.trimming import Rotation
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class GroupReading:
     ) -> None:
         """Prepare to read `groups` of streams, each by commands of its own, as `membership` says."""
         self._streams = [stream for group in groups for stream in group]
+        self._checked = Rotation(self._streams)
         self._member = membership
         self._rules = rules
         self._fetch = Fetch(groups, min(block_ms, max(1, int(rules.idle_s * 500))))
@@ -172,7 +174,7 @@ class GroupReading:
     def _new(self, now: float) -> Steps[None]:
         if now >= self._check_at:
             self._check_at = now + _CHECK_S
-            for stream in self._streams:
+            for stream in self._checked.some():
                 yield from self._member.check(stream)
         for entry in (yield from self._fetch.once(self._asking)):
             yield from self._take(entry)

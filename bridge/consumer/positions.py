@@ -46,7 +46,7 @@ class Place(msgspec.Struct, frozen=True):
             ms, _, seq = entry_id.partition("-")
             return cls(f"{int(ms)}-{int(seq or 0)}", int(count) if count else None)
         except ValueError:
-            raise ConsumerError(f"a stored position is an entry's id, not {text[:60]!r}") from None
+            raise ConsumerError(f"a position is an entry's id, not {text[:60]!r}") from None
 
 
 class Positions(Protocol):

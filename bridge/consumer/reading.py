@@ -10,16 +10,14 @@ from typing import Final
 from bridge.consumer.fetching import Fetch
 from bridge.consumer.positions import Place, Positions
 from bridge.consumer.records import Entry, Unknown
-from bridge.consumer.steps import Ask, Patience, Steps, ask
-from bridge.consumer.trimming import Extent, Missed, OnMissed, compared
+from bridge.consumer.steps import Ask, Patience, Steps, ask, is_passing
+from bridge.consumer.trimming import Extent, Missed, OnMissed, Rotation, compared
 
 log = logging.getLogger(__name__)
 
 NEW: Final = "$"
 _SAVE_S: Final = 1.0
 _CHECK_S: Final = 1.0
-# Streams whose extent is asked for at a time: the whole market has thousands.
-_CHECKED: Final = 16
 
 
 class Reading:
@@ -46,8 +44,14 @@ class Reading:
             block_ms: how long one read may wait.
             on_missed: told of entries that were trimmed unread.
             monotonic: gives seconds that never go back.
+
+        Raises:
+            ConsumerError: `start` is neither.
         """
+        if start != NEW:
+            Place.parse(start)
         self._streams = [stream for group in groups for stream in group]
+        self._checked = Rotation(self._streams)
         self._fetch = Fetch(groups, block_ms)
         self._positions = positions
         self._start = start
@@ -63,7 +67,6 @@ class Reading:
         self._save_at = monotonic() + _SAVE_S
         self._check_at = 0.0
         self._doubted = True
-        self._next_checked = 0
         self._told: set[tuple[str, str]] = set()
 
     def is_ready(self) -> bool:
@@ -90,7 +93,7 @@ class Reading:
 
     def turn(self) -> Steps[None]:
         """Save what is processed and, when nothing waits, read what is new; after some waiting perhaps nothing."""
-        yield from self._patience.through(self.save)
+        yield from self._save_if_possible()
         if not self._waiting:
             self._waiting.extend((yield from self._patience.through(self._attempt)))
 
@@ -100,6 +103,16 @@ class Reading:
             yield from self._positions.save({stream: self._done[stream] for stream in self._unsaved})
             self._unsaved.clear()
         self._save_at = self._monotonic() + _SAVE_S
+
+    def _save_if_possible(self) -> Steps[None]:
+        """Save; a store that is full, or away, is told and does not hold up the reading: a crash repeats more then."""
+        try:
+            yield from self.save()
+        except Exception as trouble:
+            if not is_passing(trouble):
+                raise
+            log.warning("how far the reading has come could not be saved: %s", trouble)
+            self._save_at = self._monotonic() + _SAVE_S
 
     def _attempt(self) -> Steps[list[Entry]]:
         if not self._read:
@@ -135,20 +148,13 @@ class Reading:
 
     def _check(self) -> Steps[None]:
         """Compare with what the streams were given; all that was read is processed by now."""
-        for stream in self._some():
+        for stream in self._streams if self._doubted else self._checked.some():
             place, missed = compared(self._read[stream], (yield from Extent.of(stream)))
             self._read[stream] = self._done[stream] = place
             if missed != 0:
                 self._on_missed(Missed(stream, missed))
         self._doubted = False
         self._check_at = self._monotonic() + _CHECK_S
-
-    def _some(self) -> list[str]:
-        if self._doubted or len(self._streams) <= _CHECKED:
-            return self._streams
-        first = self._next_checked
-        self._next_checked = (first + _CHECKED) % len(self._streams)
-        return (self._streams[first:] + self._streams[:first])[:_CHECKED]
 
     def _doubt(self) -> None:
         self._doubted = True

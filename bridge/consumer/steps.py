@@ -16,13 +16,26 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypeVar
 
 import redis
-from redis.exceptions import AuthenticationError, AuthorizationError, ClusterError, ReadOnlyError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ClusterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    SlotNotCoveredError,
+    TryAgainError,
+)
 
 from bridge.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-_PASSING_WORDS: Final = ("CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "OOM", "READONLY", "TRYAGAIN")
+# Replies that are about the server's condition. redis-py has classes for most and takes their first word off; the
+# others keep it, as do all that come out of a script.
+_PASSING_REPLIES: Final = (ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
+_PASSING_WORDS: Final = ("LOADING", "MISCONF", "NOREPLICAS", "OOM")
+_PASSING: Final = (redis.ConnectionError, redis.TimeoutError, SlotNotCoveredError, OSError)
 # Longer than the longest blocking read: an answer that takes longer never comes.
 ANSWER_S: Final = 15.0
 _FIRST_PAUSE_S: Final = 0.1
@@ -99,8 +112,8 @@ def is_passing(trouble: BaseException) -> bool:
     if isinstance(trouble, AuthenticationError | AuthorizationError):
         return False
     if isinstance(trouble, ResponseError):
-        return isinstance(trouble, ReadOnlyError) or str(trouble).startswith(_PASSING_WORDS)
-    return isinstance(trouble, redis.ConnectionError | redis.TimeoutError | ClusterError | OSError)
+        return isinstance(trouble, _PASSING_REPLIES) or str(trouble).startswith(_PASSING_WORDS)
+    return isinstance(trouble, _PASSING)
 
 
 class Patience:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from redis.exceptions import ResponseError
@@ -18,6 +18,8 @@ from bridge.consumer.positions import FIRST_ID, Place
 from bridge.consumer.steps import Steps, ask
 
 log = logging.getLogger(__name__)
+
+_AT_A_TIME: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,21 @@ class Extent(msgspec.Struct, frozen=True):
         # Servers before Redis 7 don't count: what is there is all that we know of.
         added = told.get("entries-added", told["length"])
         return cls(first[0] if first else FIRST_ID, told["last-generated-id"], added, told["length"])
+
+
+class Rotation:
+    """Streams in turns, some at a time: the whole market has thousands, and each asks for an answer of its own."""
+
+    def __init__(self, streams: list[str]) -> None:
+        """Go round these."""
+        self._streams = streams
+        self._next = 0
+
+    def some(self) -> list[str]:
+        """Return the next few."""
+        first, length = self._next, len(self._streams)
+        self._next = (first + _AT_A_TIME) % length
+        return [self._streams[(first + number) % length] for number in range(min(_AT_A_TIME, length))]
 
 
 def compared(place: Place, extent: Extent) -> tuple[Place, int | None]:

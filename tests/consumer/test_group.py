@@ -199,7 +199,7 @@ def test_a_consumer_that_holds_entries_is_not_removed(valkey_url: str) -> None:
                 taken(reader, 1)
                 if name == "idle":
                     reader.save()
-        keeper = GroupReader(client, KEYS.orders, "bot", consumer="keeper")
+        keeper = GroupReader(client, [KEYS.orders, KEYS.fills], "bot", consumer="keeper")
         assert keeper.remove_idle(60) == []
         assert keeper.remove_idle(0) == ["idle"]
         assert consumers(client) == {"busy"}

@@ -6,15 +6,18 @@ import asyncio
 import re
 import shlex
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
 
 import bridge.consumer
-from tests.consumer.support import ROOT, candle, connected, orders, put_marker
+from bridge.consumer import GroupReader, HashPositions, Reader, Rules, connect, history
+from tests.consumer.support import ROOT, candle, connected, orders, put_marker, taken
 from tests.consumers.support import KEYS, program, publish, publish_closed
 from tests.store.support import FILL, POSITION
 from tests.support import wait_until
@@ -23,7 +26,15 @@ PATH: Final = ROOT / "docs" / "reading.md"
 GUIDE: Final = PATH.read_text(encoding="utf-8")
 ADDRESS: Final = "redis://127.0.0.1:6390/0"
 PYTHON: Final = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-LINES: Final = "\n".join(re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)).splitlines()
+LINES: Final = "".join(re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)).splitlines()
+FORBIDDEN: Final = (
+    f"XADD {KEYS.orders} * a b",
+    f"XTRIM {KEYS.orders} MAXLEN 0",
+    f"DEL {KEYS.fills}",
+    f"HSET {KEYS.order('1')} status open",
+    f"SADD {KEYS.desired} x",
+    "FLUSHALL",
+)
 
 
 @pytest.fixture
@@ -60,12 +71,38 @@ async def test_a_piece_of_python_runs(block: str, filled_url: str) -> None:
         assert running.lines
 
 
-@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("line", [line for line in LINES if " ACL " not in line])
 async def test_a_line_for_redis_cli_finds_something(line: str, filled_url: str, store: Redis) -> None:
     program, option, address, *words = shlex.split(line)
     assert (program, option, address) == ("redis-cli", "-u", ADDRESS)
     assert filled_url
     assert await store.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py's
+
+
+@pytest.fixture
+async def bots_url(filled_url: str, store: Redis) -> AsyncIterator[str]:
+    """The store's address for the user that the guide makes for a bot."""
+    (line,) = (line for line in LINES if " ACL " in line)
+    await store.execute_command(*shlex.split(line)[3:])  # type: ignore[no-untyped-call]  # redis-py's
+    yield filled_url.replace("redis://", "redis://bot:choose-a-password@")
+    await store.acl_deluser("bot")
+
+
+def test_the_user_for_a_bot_may_read_in_every_way_and_write_nothing_of_the_bridge(bots_url: str) -> None:
+    with connect(bots_url) as client:
+        with Reader(client, [KEYS.orders, KEYS.events], positions=HashPositions("my-bot")) as reader:
+            taken(reader, 2)
+            reader.save()
+        rules = Rules(tries=2, idle_s=0.01)
+        for consumer in ("one", "two", "three"):
+            with GroupReader(client, KEYS.orders, "my-group", consumer=consumer, rules=rules) as group:
+                taken(group, 1)
+                group.remove_idle(0)
+        assert len(history(client, "BTCUSDT", "1m", 5)) == 2
+        assert client.xlen(KEYS.dead_letters(KEYS.orders, "my-group")) == 2
+        for line in FORBIDDEN:
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*line.split())
 
 
 def test_all_blocks_are_run_somewhere() -> None:

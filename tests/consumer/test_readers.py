@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -189,6 +191,8 @@ def test_what_it_cannot_read_is_given_and_told_once(valkey_url: str, caplog: pyt
 def test_nonsense_is_refused_at_once(valkey_url: str, tmp_path: Path) -> None:
     with pytest.raises(ConsumerError, match="no streams"):
         Reader(valkey_url, [])
+    with pytest.raises(ConsumerError, match="an entry's id"):
+        Reader(valkey_url, LIVE, start="first")
     with redis.Redis.from_url(valkey_url) as bytes_only, pytest.raises(ConsumerError, match="decode_responses"):
         Reader(bytes_only, LIVE)
     (tmp_path / "positions.json").write_text("[]", encoding="utf-8")
@@ -197,6 +201,24 @@ def test_nonsense_is_refused_at_once(valkey_url: str, tmp_path: Path) -> None:
             client.hset(KEYS.reader("bot"), LIVE, "yesterday")
             with pytest.raises(ConsumerError), Reader(client, LIVE, positions=positions) as reader:
                 next(reader)
+
+
+def test_a_store_too_full_for_a_position_is_still_read(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        connected(valkey_url) as client,
+        Reader(client, KEYS.orders, positions=HashPositions("bot"), count=2) as reader,
+    ):
+        put_orders(client, 4)
+        try:
+            client.config_set("maxmemory", 1)
+            assert numbers(taken(reader, 4)) == ["1", "2", "3", "4"]
+            with pytest.raises(redis.ResponseError, match="maxmemory"):
+                reader.save()
+        finally:
+            client.config_set("maxmemory", 0)
+        assert "could not be saved" in caplog.text
+        reader.save()
+        assert client.hget(KEYS.reader("bot"), KEYS.orders).endswith(" 4")
 
 
 def test_what_waiting_does_not_mend_is_raised(valkey_url: str) -> None:
@@ -216,7 +238,7 @@ def test_a_client_of_ones_own_whose_socket_is_impatient_still_waits(valkey_url: 
         later.join()
 
 
-async def test_it_goes_on_after_a_restart_of_redis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_goes_on_after_redis_was_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with EmbeddedServer(tmp_path / "server", port=0) as server:
         got: list[str] = []
 
@@ -229,7 +251,7 @@ async def test_it_goes_on_after_a_restart_of_redis(tmp_path: Path, caplog: pytes
         with connected(server.url) as client:
             put_orders(client, 3)
             await wait_until(lambda: len(got) == 3, f"three orders; {got}")
-            await server.stop()
+            os.kill(server.pid, signal.SIGKILL)
             await wait_until(lambda: "reading waits" in caplog.text, "the reader notices")
             await server.start()
         with connected(server.url) as client:
