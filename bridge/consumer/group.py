@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _CHORES_S: Final = 1.0
 _CHECK_S: Final = 1.0
+_LEAST_CLAIM_S: Final = 0.05
 _LONGEST_RETRY_S: Final = 5.0
 
 
@@ -67,6 +68,7 @@ class GroupReading:
         self._waiting: deque[Entry] = deque()
         self._current: Entry | None = None
         self._finished: dict[str, list[str]] = {}
+        self._turned = False
         self._joined = False
         self._started = False
         self._own_first = True
@@ -74,10 +76,11 @@ class GroupReading:
 
     def is_ready(self) -> bool:
         """Tell whether an entry can be given at once; else take a turn first."""
-        return bool(self._waiting) and self._monotonic() < self._chores_at
+        return bool(self._waiting) and (self._turned or self._monotonic() < self._chores_at)
 
     def give(self) -> Entry:
         """Hand out the next entry."""
+        self._turned = False
         self._current = entry = self._waiting.popleft()
         return entry
 
@@ -95,6 +98,8 @@ class GroupReading:
     def turn(self) -> Steps[None]:
         """Acknowledge what is processed; when nothing waits, get more, after some waiting perhaps nothing."""
         yield from self._patience.through(self._attempt)
+        # However long that took, one entry may be given before the next chores.
+        self._turned = True
 
     def save(self) -> Steps[None]:
         """Acknowledge what is processed; one try."""
@@ -143,7 +148,7 @@ class GroupReading:
         elif self._own_first:
             yield from self._own()
         elif now >= self._claim_at:
-            self._claim_at = now + self._rules.idle_s / 2
+            self._claim_at = now + max(_LEAST_CLAIM_S, self._rules.idle_s / 2)
             self._own_first = yield from self._member.take_over(self._streams, self._rules.idle_s)
         else:
             yield from self._new(now)

@@ -82,6 +82,8 @@ def grouped(
     """Return the way of a consumer; `names` are the group's and its own."""
     if rules.tries < 2:  # noqa: PLR2004 - see the message
         raise ConsumerError("tries: at least 2, for a crash gives up all that was read along with its cause")
+    if rules.idle_s <= 0:
+        raise ConsumerError("idle_s: more than 0, for nobody acknowledges in no time")
     groups = _groups(client, streams)
     member = Membership(*names, keys=keys or Keys(), on_missed=on_missed)
     return GroupReading(groups, member, rules, block_ms=block_ms(client), monotonic=time.monotonic)

@@ -109,6 +109,28 @@ def test_nothing_is_taken_from_a_consumer_that_is_slow_but_alive(valkey_url: str
     assert got == []
 
 
+def test_what_another_took_over_meanwhile_is_not_given(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.consumer.group._CHORES_S", 0.0)
+    with connected(valkey_url) as client:
+        ids = put_orders(client, 3)
+        with GroupReader(client, KEYS.orders, "bot", consumer="one") as reader:
+            assert numbers(taken(reader, 1)) == ["1"]
+            client.xclaim(KEYS.orders, "bot", "other", 0, [ids[1]])
+            assert numbers([next(reader)]) == ["3"]
+
+
+def test_what_was_trimmed_while_a_dead_consumer_held_it_is_told_to_its_heir(valkey_url: str) -> None:
+    told: list[tuple[str, int | None]] = []
+    with connected(valkey_url) as client:
+        put_orders(client, 3)
+        with GroupReader(client, KEYS.orders, "bot", consumer="dead") as reader:
+            taken(reader, 1)
+        client.xtrim(KEYS.orders, maxlen=1, approximate=False)
+        heir = GroupReader(client, KEYS.orders, "bot", consumer="heir", rules=HASTY, on_missed=noted(told))
+        assert numbers(taken(heir, 1)) == ["3"]
+    assert told == [(KEYS.orders, 2)]
+
+
 def test_an_entry_that_ends_every_consumer_goes_to_the_dead_letters_and_its_neighbours_do_not(valkey_url: str) -> None:
     done: list[str] = []
     with connected(valkey_url) as client:
@@ -288,6 +310,7 @@ async def test_a_read_that_was_given_up_loses_nothing(valkey_url: str) -> None:
     await client.aclose()
 
 
-def test_one_try_is_refused(valkey_url: str) -> None:
-    with pytest.raises(ConsumerError, match="tries"):
-        GroupReader(valkey_url, KEYS.orders, "bot", rules=Rules(tries=1))
+@pytest.mark.parametrize(("rules", "what"), [(Rules(tries=1), "tries"), (Rules(idle_s=0), "idle_s")])
+def test_rules_that_cannot_hold_are_refused(valkey_url: str, rules: Rules, what: str) -> None:
+    with pytest.raises(ConsumerError, match=what):
+        GroupReader(valkey_url, KEYS.orders, "bot", rules=rules)
