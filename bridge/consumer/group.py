@@ -10,7 +10,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+from redis.exceptions import ResponseError
 
 from bridge.consumer.decoding import decode
 from bridge.consumer.fetching import Fetch
@@ -22,6 +24,7 @@ from bridge.consumer.trimming import Rotation
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 _CHORES_S: Final = 1.0
 _CHECK_S: Final = 1.0
 _LEAST_CLAIM_S: Final = 0.05
@@ -97,7 +100,7 @@ class GroupReading:
 
     def turn(self) -> Steps[None]:
         """Acknowledge what is processed; when nothing waits, get more, after some waiting perhaps nothing."""
-        yield from self._patience.through(self._attempt)
+        yield from self._through(self._attempt)
         # However long that took, one entry may be given before the next chores.
         self._turned = True
 
@@ -113,28 +116,35 @@ class GroupReading:
         log.warning("%s %s: try %d of %d failed: %s", entry.stream, entry.id, entry.tries, self._rules.tries, reason)
         self._current = None
         if entry.tries >= self._rules.tries:
-            yield from self._patience.through(lambda: self._member.bury(entry.stream, entry.id, entry.tries, reason))
-            return None
-        yield Pause(min(0.1 * 2**entry.tries, _LONGEST_RETRY_S))
-        again = yield from self._patience.through(lambda: self._claimed(entry.stream, entry.id, entry.tries))
-        # A trouble of Redis meanwhile has it asked for anyway.
-        self._current = None if self._own_first else again
+            yield from self._through(lambda: self._member.bury(entry.stream, entry.id, entry.tries, reason))
+        else:
+            yield Pause(min(0.1 * 2**entry.tries, _LONGEST_RETRY_S))
+            self._current = yield from self._through(lambda: self._claimed(entry.stream, entry.id, entry.tries))
         return self._current
 
     def retire(self, idle_s: float) -> Steps[list[str]]:
         """Remove the group's consumers that were silent for so long and hold nothing; return their names."""
         return (yield from self._patience.through(lambda: self._member.retire(self._streams, idle_s)))
 
+    def _through(self, attempt: Callable[[], Steps[T]]) -> Steps[T | None]:
+        """Take the steps until Redis lets them succeed; in a store without our group return nothing, and join anew."""
+        try:
+            return (yield from self._patience.through(attempt))
+        except ResponseError as refusal:
+            if "NOGROUP" not in str(refusal):
+                raise
+            log.warning("group %s is gone: %s; made again from the first entry", self._member.group, refusal)
+            self._doubt()
+            self._joined = False
+            return None
+
     def _attempt(self) -> Steps[None]:
         try:
             yield from self._step()
-        except BaseException as trouble:
+        except BaseException:
             # What was on its way to us is ours, whether it came or not; a cancelled read is no exception.
             self._doubt()
-            if not str(trouble).startswith("NOGROUP"):
-                raise
-            log.warning("group %s is gone: %s; made again from the first entry", self._member.group, trouble)
-            self._joined = False
+            raise
 
     def _step(self) -> Steps[None]:
         """Do the first of these that there is to do."""

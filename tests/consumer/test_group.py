@@ -184,6 +184,46 @@ def test_what_fails_is_tried_again_in_its_place_and_put_aside_in_the_end(valkey_
     assert (letter["dead_id"], letter["dead_reason"]) == (ids[1], "ValueError: the journal is full")
 
 
+def test_each_try_is_counted_once_over_restarts(valkey_url: str) -> None:
+    tries: list[int] = []
+
+    def work(entry: Entry) -> None:
+        if entry.fields["order_id"] == "2":
+            raise _StopError
+        tries.append(entry.tries)
+        if len(tries) == 2:
+            raise _StopError
+        raise ValueError("the journal is full")
+
+    with connected(valkey_url) as client:
+        put_orders(client, 2)
+        for _ in range(2):
+            with pytest.raises(_StopError), GroupReader(client, KEYS.orders, "bot", rules=Rules(tries=4)) as reader:
+                reader.run(work)
+        (letter,) = dead(client)
+    assert tries == [1, 2, 3, 4]
+    assert letter["dead_tries"] == "4"
+
+
+def test_a_group_that_vanishes_at_work_ends_no_run(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    done: list[str] = []
+
+    def work(entry: Entry) -> None:
+        done.append(entry.fields["order_id"])
+        if len(done) == 1:
+            client.xgroup_destroy(KEYS.orders, "bot")
+            raise ValueError("no more group")
+        if len(done) == 3:
+            raise _StopError
+
+    with connected(valkey_url) as client:
+        put_orders(client, 2)
+        with pytest.raises(_StopError), GroupReader(client, KEYS.orders, "bot") as reader:
+            reader.run(work)
+    assert done == ["1", "1", "2"]
+    assert "made again" in caplog.text
+
+
 async def test_the_reader_for_asyncio_tries_again_too(valkey_url: str) -> None:
     done: list[tuple[str, int]] = []
     work = failing(done, "4")

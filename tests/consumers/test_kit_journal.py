@@ -22,20 +22,20 @@ def rows(file: Path) -> list[str]:
 
 async def test_killed_at_any_moment_it_keeps_everything_once(valkey_url: str, store: Redis, tmp_path: Path) -> None:
     file = tmp_path / "kit.db"
-    await publish(valkey_url, *orders(300), FILL)
+    await publish(valkey_url, *orders(120), FILL)
     async with sample("kit_journal.py", "--db", file, url=valkey_url) as journal:
-        await journal.says(50)
+        await journal.says(30)
         await journal.kill()
     async with sample("kit_journal.py", "--db", file, url=valkey_url) as journal:
-        await wait_until(lambda: len(rows(file)) == 301, "all of them kept")
+        await wait_until(lambda: len(rows(file)) == 121, "all of them kept", 30)
 
         async def all_acknowledged() -> bool:
             return not any([(await store.xpending(key, "kit-journal"))["pending"] for key in (KEYS.orders, KEYS.fills)])
 
-        await wait_until(all_acknowledged, "all of them acknowledged")
+        await wait_until(all_acknowledged, "all of them acknowledged", 30)
         journal.process.send_signal(signal.SIGTERM)
         assert await journal.ended() == 0
-    assert rows(file) == [KEYS.fills] + [KEYS.orders] * 300
+    assert rows(file) == [KEYS.fills] + [KEYS.orders] * 120
 
 
 async def test_what_cannot_be_read_is_put_aside_and_the_rest_kept(

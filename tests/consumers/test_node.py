@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -20,17 +22,27 @@ ADDRESS = "redis://127.0.0.1:6390/0"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sample, installed."""
+    """A copy of the sample, installed once for all processes of the run."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node or npm is missing: the Node.js sample is left out")
-    copy = tmp_path_factory.mktemp("node")
+    is_alone = "PYTEST_XDIST_WORKER" not in os.environ
+    shared = tmp_path_factory.getbasetemp() if is_alone else tmp_path_factory.getbasetemp().parent
+    copy = shared / "node"
+    with (shared / "node.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (copy / "node_modules").exists():
+            install(npm, copy)
+    return copy
+
+
+def install(npm: str, copy: Path) -> None:
+    """Bring what the sample needs into a copy of it."""
     shutil.copytree(SAMPLES / "node", copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
     words = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--fetch-retries=0")
     done = subprocess.run([npm, *words], cwd=copy, capture_output=True, text=True, check=False, timeout=100)  # noqa: S603 - npm
     if done.returncode:
         pytest.skip(f"npm cannot install: the Node.js sample is left out ({done.stderr.strip()[-200:]})")
-    return copy
 
 
 def test_no_registry_is_named() -> None:
