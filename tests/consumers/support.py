@@ -16,8 +16,9 @@ from bridge.store import client
 from bridge.store.keys import Keys
 from bridge.store.lane import Lane
 from bridge.store.writer import Writer
+from bridge.timeframes import Timeframe
 from bridge.values import Secret
-from tests.store.support import APPENDS, KLINE, MINUTE_MS, ORDER, changed
+from tests.store.support import APPENDS, KLINE, MINUTE_MS, ORDER, changed, run
 from tests.support import wait_until
 
 SAMPLES: Final = Path(__file__).parents[2] / "consumers"
@@ -63,10 +64,16 @@ class Sample:
 @asynccontextmanager
 async def sample(name: str, *words: str | Path, url: str) -> AsyncIterator[Sample]:
     """Run `consumers/<name>` against the Redis at `url`."""
+    async with program(sys.executable, SAMPLES / name, *words, url=url) as running:
+        yield running
+
+
+@asynccontextmanager
+async def program(*words: str | Path, url: str, folder: Path | None = None) -> AsyncIterator[Sample]:
+    """Run a program against the Redis at `url`, in a folder."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        SAMPLES / name,
         *words,
+        cwd=folder,
         env=environment(url),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -103,6 +110,16 @@ def candle(minute: int, *, symbol: str = "BTCUSDT", close: str = "11", closed: i
     start = KLINE.open_time + minute * MINUTE_MS
     end = start + MINUTE_MS - 1
     return changed(KLINE, symbol=symbol, open_time=start, close_time=end, close=close, closed=closed)
+
+
+async def publish_closed(url: str, *klines: Kline) -> None:
+    """Bring closed candles into Redis by the bridge's own script, oldest first; they may leave out periods."""
+    connected = client.commands(Secret(url))
+    for kline in klines:
+        length_ms = Timeframe(kline.timeframe).milliseconds
+        for how in ("jump", "start"):
+            await run(connected, APPENDS.closed(changed(kline, closed=1), how, length_ms, lambda _: None))
+    await connected.aclose()
 
 
 def orders(count: int, *, first: int = 1) -> list[Order]:

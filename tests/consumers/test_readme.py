@@ -35,7 +35,7 @@ from bridge.records import (
 )
 from bridge.store.desired import Desired
 from bridge.timeframes import Timeframe
-from tests.consumers.support import KEYS, SAMPLES, candle, environment, publish, sample
+from tests.consumers.support import KEYS, SAMPLES, candle, environment, publish, publish_closed, sample
 from tests.store.support import FILL, ORDER, POSITION, changed
 from tests.support import wait_until
 
@@ -58,6 +58,7 @@ async def filled_url(valkey_url: str, store: Redis) -> str:
     await store.xgroup_create(KEYS.orders, "journal", id="0", mkstream=True)
     five_minutes = changed(candle(0), timeframe="5m")
     await publish(valkey_url, candle(0), five_minutes, changed(ORDER, order_id=ORDER_ID), FILL, POSITION)
+    await publish_closed(valkey_url, candle(0, closed=1))
     return valkey_url
 
 
@@ -83,7 +84,7 @@ async def words_from(shell: str, line: str, url: str, stand_in: Path) -> list[st
 
 def test_all_blocks_are_shell_lines_that_are_run_here() -> None:
     assert {language for language, _ in BLOCKS} == {"sh"}
-    assert {shlex.split(line)[0] for line in LINES} == {"export", "python", "sqlite3", "redis-cli"}
+    assert {shlex.split(line)[0] for line in LINES} == {*("export", "python", "sqlite3", "redis-cli", "npm", "node")}
 
 
 @pytest.mark.parametrize("line", starting_with("redis-cli"))
@@ -114,7 +115,7 @@ async def answer(store: Redis, words: list[str], url: str) -> Any:  # noqa: ANN4
 @pytest.mark.parametrize("line", starting_with("python"))
 async def test_a_python_line_runs(line: str, filled_url: str, tmp_path: Path) -> None:
     _, file, *words = shlex.split(line)
-    words = [str(tmp_path / word) if word.endswith(".db") else word for word in words]
+    words = [str(tmp_path / word) if word.endswith(".db") or word == "candles" else word for word in words]
     async with sample(file.removeprefix("consumers/"), *words, url=filled_url) as running:
         await running.says(1)
         if "--once" in words:
@@ -135,10 +136,19 @@ def test_the_address_is_the_one_that_the_samples_go_to_by_themselves() -> None:
     assert starting_with("export") == [f"export REDIS_URL={ADDRESS}"]
     for file in SAMPLES.glob("*.py"):
         assert f'"REDIS_URL", "{ADDRESS}"' in file.read_text(encoding="utf-8")
+    assert f'REDIS_URL ?? "{ADDRESS}"' in (SAMPLES / "node" / "candles.js").read_text(encoding="utf-8")
 
 
 def test_it_names_every_sample() -> None:
-    assert set(re.findall(r"^\| `(\w+\.py)` \|", README, re.MULTILINE)) == {file.name for file in SAMPLES.glob("*.py")}
+    files = {str(file.relative_to(SAMPLES)) for file in [*SAMPLES.glob("*.py"), *SAMPLES.glob("node/*.js")]}
+    assert set(re.findall(r"^\| `([\w/]+\.\w+)` \|", README, re.MULTILINE)) == files
+
+
+@pytest.mark.parametrize("line", [*starting_with("npm"), *starting_with("node")])
+def test_a_line_for_node_names_what_is_there(line: str) -> None:
+    # What it does is shown in test_node.py: installing would put files beside the sample.
+    (place,) = (word for word in shlex.split(line) if word.startswith("consumers/"))
+    assert (SAMPLES.parent / place).exists()
 
 
 @pytest.mark.parametrize(
