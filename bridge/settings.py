@@ -50,6 +50,9 @@ class Settings:
         "host:port of the control API; without CTRL_TOKEN it answers this machine only",
     )
     ctrl_token: Secret = secret("bearer token that callers of the control API must show")
+    ctrl_changes_per_s: int = whole(
+        50, 1, 100_000, "changes a second that one address may make by the control API, ten times as many at once"
+    )
 
     redis_url: Secret = secret("redis://, rediss:// or unix:// URL of Redis or Valkey; unset: a server of our own")
     bridge_prefix: str = matching("bitmart", r"[A-Za-z0-9_.:-]{1,64}", "what every key in Redis begins with")

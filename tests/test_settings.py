@@ -31,6 +31,7 @@ SEED = {
 
 # Every row that holds a number, with the least and the most it takes.
 RANGES = {
+    "CTRL_CHANGES_PER_S": (1, 100_000),
     "EMBEDDED_PORT": (1, 65_535),
     "EMBEDDED_MEMORY_MB": (16, 1_048_576),
     "SUBSCRIBE_BATCH": (1, 100),

@@ -41,7 +41,9 @@ def create_app(settings: Settings, exchange: Exchange) -> Starlette:
     own_host = address.of_setting(settings.ctrl_addr).host
     app = Starlette(
         routes=routes(ENDPOINTS),
-        middleware=[Middleware(Gate, token=settings.ctrl_token, own_host=own_host)],
+        middleware=[
+            Middleware(Gate, token=settings.ctrl_token, own_host=own_host, changes_per_s=settings.ctrl_changes_per_s)
+        ],
         exception_handlers={
             RefusedError: _refused,
             HTTPException: _unroutable,
