@@ -252,6 +252,17 @@ def check(*, offline: bool) -> None:
 
 
 @cli.command()
+@click.option("--ready", is_flag=True, help="Whether it can do its work, not only whether it answers.")
+def health(*, ready: bool) -> None:
+    """Ask the control API on this machine how it is; code 1 if not well."""
+    from bridge import healthcheck
+
+    well, line = healthcheck.ask(settings.load().ctrl_addr, ready=ready)
+    click.echo(line, err=not well)
+    sys.exit(not well)
+
+
+@cli.command()
 @click.argument("symbol")
 @click.argument("timeframe")
 @click.option("--from", "start", metavar="TIME", required=True, help="First open: ISO 8601 (UTC), or milliseconds.")
