@@ -65,7 +65,7 @@ class Gate:
         *,
         token: Secret,
         own_host: str,
-        changes_per_s: float,
+        changes_per_s: float = 50,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Stand before `app`.
