@@ -6,6 +6,7 @@ Heavy parts are imported by the commands that need them, so that each starts fas
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -369,9 +370,11 @@ def _where(redis_url: str | None) -> Settings:
 
 
 def _serve(chosen: Settings, part: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
-    from bridge import log
+    from bridge import log, transport
 
     end = log.configure(chosen.log_level, chosen.log_format)
+    for line in transport.unprotected(chosen):
+        logging.getLogger(__name__).warning(line)
     try:
         _run(_stoppable(part))
     finally:

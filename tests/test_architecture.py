@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob("bridge/**/*.py")}
 
-GROUND = {"errors", "values", "records", "timeframes", "settings", "clock", "backoff", "log"}
+GROUND = {"errors", "values", "records", "timeframes", "settings", "clock", "backoff", "log", "transport"}
 # Each room, and the rooms it may import besides itself. What is not named here is a door and may import all.
 MAY_IMPORT = {
     "ground": set(),
