@@ -6,6 +6,7 @@ Heavy parts are imported by the commands that need them, so that each starts fas
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -252,6 +253,17 @@ def check(*, offline: bool) -> None:
 
 
 @cli.command()
+@click.option("--ready", is_flag=True, help="Whether it can do its work, not only whether it answers.")
+def health(*, ready: bool) -> None:
+    """Ask the control API on this machine how it is; code 1 if not well."""
+    from bridge import healthcheck
+
+    well, line = healthcheck.ask(settings.load().ctrl_addr, ready=ready)
+    click.echo(line, err=not well)
+    sys.exit(not well)
+
+
+@cli.command()
 @click.argument("symbol")
 @click.argument("timeframe")
 @click.option("--from", "start", metavar="TIME", required=True, help="First open: ISO 8601 (UTC), or milliseconds.")
@@ -358,9 +370,11 @@ def _where(redis_url: str | None) -> Settings:
 
 
 def _serve(chosen: Settings, part: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
-    from bridge import log
+    from bridge import log, transport
 
     end = log.configure(chosen.log_level, chosen.log_format)
+    for line in transport.unprotected(chosen):
+        logging.getLogger(__name__).warning(line)
     try:
         _run(_stoppable(part))
     finally:

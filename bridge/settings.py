@@ -1,7 +1,8 @@
 """Every setting: name, default, range and meaning in one table; read from the environment and `.env`, checked at start.
 
 The only module that looks at the environment. A variable's name is its attribute's in capitals; an empty value counts
-as unset, because compose files and unit files pass empty values on for what a user left out.
+as unset, because compose files and unit files pass empty values on for what a user left out. A secret may stand in a
+file instead, which `<name>_FILE` names: so hand orchestrators and service managers them over.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from bridge.errors import SettingsError
-from bridge.values import Secret, choice, matching, seconds, secret, uri, whole
+from bridge.values import Secret, choice, matching, seconds, secret, secret_in, uri, whole
 
 _HOST_PORT = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}"
 _LONGEST_S = 86_400
+_FILE = "_FILE"
 _NOT_FOR_DEMO = ("BITMART_", "REDIS_URL", "DATA_DIR", "BRIDGE_PREFIX", "INGESTER_ID")
 
 
@@ -48,6 +50,9 @@ class Settings:
         "host:port of the control API; without CTRL_TOKEN it answers this machine only",
     )
     ctrl_token: Secret = secret("bearer token that callers of the control API must show")
+    ctrl_changes_per_s: int = whole(
+        50, 1, 100_000, "changes a second that one address may make by the control API, ten times as many at once"
+    )
 
     metrics_addr: str = matching(
         "",
@@ -157,22 +162,51 @@ def load(
     """
     given = _read_file(dotenv) if dotenv else {}
     given |= {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
-    if redis_url:
-        given["REDIS_URL"] = redis_url
     problems: list[str] = []
+    if redis_url:
+        problems += _told_to_everybody(redis_url)
+        given |= {"REDIS_URL": redis_url, f"REDIS_URL{_FILE}": ""}
     values = {}
     for row in fields(Settings):
-        text = given.get(row.name.upper(), "").strip()
+        name = row.name.upper()
+        try:
+            text = _text(name, given, may_be_file=isinstance(row.default, Secret))
+        except SettingsError as wrong:
+            problems += wrong.problems
+            continue
         if text:
             try:
                 values[row.name] = row.metadata["read"](text)
             except ValueError as wrong:
-                problems.append(f"{row.name.upper()}: {wrong}")
+                problems.append(f"{name}: {wrong}")
     settings = Settings(**values)
     problems += _contradictions(settings)
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def _text(name: str, given: Mapping[str, str], *, may_be_file: bool) -> str:
+    """Return what a variable says, or the file that `<name>_FILE` names."""
+    text = given.get(name, "").strip()
+    path = given.get(f"{name}{_FILE}", "").strip() if may_be_file else ""
+    if not path:
+        return text
+    if text:
+        raise SettingsError([f"{name}, {name}{_FILE}: expected one of them, not both"])
+    try:
+        return secret_in(path)
+    except ValueError as wrong:
+        raise SettingsError([f"{name}{_FILE}: {wrong}"]) from None
+
+
+def _told_to_everybody(redis_url: str) -> list[str]:
+    try:
+        hidden = urlsplit(redis_url).password is not None
+    except ValueError:  # which `_contradictions` tells in its own words
+        hidden = False
+    told = "expected no password: a program's arguments can be read by all users of the machine; use REDIS_URL_FILE"
+    return [f"--redis-url: {told}"] if hidden else []
 
 
 def _read_file(dotenv: Path) -> dict[str, str]:
@@ -232,9 +266,22 @@ def effective(settings: Settings) -> dict[str, str]:
     return {row.name.upper(): str(getattr(settings, row.name)) for row in fields(Settings)}
 
 
+def variables() -> list[str]:
+    """Return the name of each variable that is heeded, those that name a secret's file among them."""
+    return [
+        name
+        for row in fields(Settings)
+        for name in (row.name.upper(), *([f"{row.name.upper()}{_FILE}"] if isinstance(row.default, Secret) else []))
+    ]
+
+
 def example() -> str:
     """Return the text of `.env.example`: every variable with its meaning, range and default, all commented out."""
-    lines = ["# Copy to .env and set what you need. Every line shows the default; an empty value counts as unset.", ""]
+    lines = [
+        "# Copy to .env and set what you need. Every line shows the default; an empty value counts as unset.",
+        "# What is kept secret may stand in a file of one line instead: CTRL_TOKEN_FILE=/path, and so for each.",
+        "",
+    ]
     for row in fields(Settings):
         default = "" if isinstance(row.default, Secret) else row.default
         lines += [f"# {row.metadata['meaning']} ({row.metadata['expected']})", f"#{row.name.upper()}={default}", ""]

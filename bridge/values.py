@@ -9,8 +9,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import field
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+_LONGEST_SECRET: Final = 16_384
 
 
 class Secret:
@@ -113,3 +116,23 @@ def _names_host(text: str, schemes: tuple[str, ...]) -> bool:
 def secret(meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
     """A text that is never shown."""
     return _row(Secret(), Secret, "kept secret", meaning)
+
+
+def secret_in(path: str) -> str:
+    """Return the secret that stands in a file, without the line's end that editors and `echo` put behind it.
+
+    Raises:
+        ValueError: the file can't be read, or holds something else than one line of text; never with what it holds.
+    """
+    # Somebody may have put the secret itself where its file's name belongs: only what can be nothing else is shown.
+    shown = path if Path(path).is_absolute() else "the file that it names"
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(_LONGEST_SECRET + 1).decode().strip()
+    except OSError as trouble:
+        raise ValueError(f"cannot read {shown}: {trouble.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(text) > _LONGEST_SECRET or not text.isprintable():
+        raise ValueError(f"expected one line of text in {shown}")
+    return text

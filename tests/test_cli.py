@@ -21,7 +21,19 @@ from bridge.simulator.recording import Recording
 from bridge.store.keys import Keys
 from tests.ingest.rig import nobody
 
-COMMANDS = ("up", "ingest", "control", "simulate", "tail", "status", "check", "backfill", "record", "completion")
+COMMANDS = (
+    "up",
+    "ingest",
+    "control",
+    "simulate",
+    "tail",
+    "status",
+    "check",
+    "health",
+    "backfill",
+    "record",
+    "completion",
+)
 KEYS = Keys()
 Run = Callable[..., tuple[int, str, str]]
 NOWHERE = "redis://nobody"

@@ -31,7 +31,7 @@ FORBIDDEN: Final = ("/" + "work/", "/" + "tmp/", "/" + "root/", "/" + "home/", "
 FOREIGN: Final = {"NOTIFY_SOCKET", "PATH", "PYTHON", "XDG_DATA_HOME"}
 WIDEST: Final = 110
 
-VARIABLES: Final = set(settings.effective(settings.load({}, dotenv=None)))
+VARIABLES: Final = set(settings.variables())
 TABLE: Final = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS}
 TARGETS: Final = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
-from bridge.settings import Settings, effective, example, load, service_manager
+from bridge.settings import Settings, effective, example, load, service_manager, variables
 from bridge.values import Secret
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +32,7 @@ SEED = {
 
 # Every row that holds a number, with the least and the most it takes.
 RANGES = {
+    "CTRL_CHANGES_PER_S": (1, 100_000),
     "EMBEDDED_PORT": (1, 65_535),
     "EMBEDDED_MEMORY_MB": (16, 1_048_576),
     "SUBSCRIBE_BATCH": (1, 100),
@@ -250,6 +251,67 @@ def test_no_secret_is_ever_shown() -> None:
 
 def test_a_refused_secret_is_not_shown_either() -> None:
     assert "the-password" not in " ".join(problems({"REDIS_URL": "redis://u:the-password@h:port"}))
+
+
+def kept(folder: Path, held: bytes) -> str:
+    file = folder / "kept"
+    file.write_bytes(held)
+    return str(file)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b" \n\n"])
+@pytest.mark.parametrize("name", ["BITMART_API_KEY", "BITMART_API_SECRET", "BITMART_API_MEMO", "CTRL_TOKEN"])
+def test_a_secret_may_stand_in_a_file_whatever_ends_its_line(name: str, end: bytes, tmp_path: Path) -> None:
+    file = kept(tmp_path, "gehe ím".encode() + end)
+    given = (CREDENTIALS | {f"{name}_FILE": file}) | ({name: ""} if name in CREDENTIALS else {})
+    assert getattr(read(given), name.lower()).reveal() == "gehe ím"
+
+
+def test_the_url_of_redis_may_stand_in_a_file_and_is_checked_like_any(tmp_path: Path) -> None:
+    assert read({"REDIS_URL_FILE": kept(tmp_path, b"redis://u:p@h:1\n")}).redis_url.reveal() == "redis://u:p@h:1"
+    (told,) = problems({"REDIS_URL_FILE": kept(tmp_path, b"http://u:p@h:1\n")})
+    assert told.startswith("REDIS_URL: expected a URL that begins with")
+
+
+def test_a_secret_and_its_file_at_once_are_refused(tmp_path: Path) -> None:
+    given = {"CTRL_TOKEN": "this", "CTRL_TOKEN_FILE": kept(tmp_path, b"that")}
+    assert problems(given) == ["CTRL_TOKEN, CTRL_TOKEN_FILE: expected one of them, not both"]
+
+
+@pytest.mark.parametrize("held", [b"", b" \n", b"one-1\ntwo-2\n", b"a\0secret", b"\xff\xfesecret", b"s" * 20_000])
+def test_a_file_that_holds_no_single_line_is_named_without_what_it_holds(held: bytes, tmp_path: Path) -> None:
+    file = kept(tmp_path, held)
+    assert problems({"CTRL_TOKEN_FILE": file}) == [f"CTRL_TOKEN_FILE: expected one line of text in {file}"]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none", "No such file or directory"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_named_with_the_systems_reason(name: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    assert problems({"CTRL_TOKEN_FILE": str(path)}) == [f"CTRL_TOKEN_FILE: cannot read {path}: {reason}"]
+
+
+def test_a_secret_where_its_files_name_belongs_is_not_shown() -> None:
+    (told,) = problems({"CTRL_TOKEN_FILE": "the-token-itself"})
+    assert "itself" not in told
+
+
+def test_only_secrets_have_files(tmp_path: Path) -> None:
+    assert [name for name in variables() if name.endswith("_FILE")] == [
+        "BITMART_API_KEY_FILE",
+        "BITMART_API_SECRET_FILE",
+        "BITMART_API_MEMO_FILE",
+        "CTRL_TOKEN_FILE",
+        "REDIS_URL_FILE",
+    ]
+    assert read({"LOG_LEVEL_FILE": kept(tmp_path, b"debug")}).log_level == "info"
+
+
+def test_a_password_among_a_programs_arguments_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--redis-url: expected no password: .*REDIS_URL_FILE") as wrong:
+        load({}, None, redis_url="redis://user:the-password@h:1")
+    assert "the-password" not in str(wrong.value)
+    chosen = load({"REDIS_URL_FILE": kept(tmp_path, b"redis://elsewhere")}, None, redis_url="redis://h:1")
+    assert chosen.redis_url.reveal() == "redis://h:1"
 
 
 def test_the_effective_settings_name_every_variable() -> None:

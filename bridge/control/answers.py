@@ -10,8 +10,16 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
-# State is never worth keeping, and a browser must not guess at what JSON might be.
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# State is never worth keeping, and a browser must not guess at what JSON might be, run it, frame it, show it to another
+# origin's page, or tell others where it was read.
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _encode: Final = msgspec.json.Encoder().encode
 
 Number = int | float

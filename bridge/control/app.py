@@ -53,7 +53,7 @@ def create_app(settings: Settings, exchange: Exchange, also: Callable[[], Iterab
         routes=[*routes(ENDPOINTS), *live_routes(), *page_routes()],
         middleware=[
             Middleware(Counted, traffic=traffic),
-            Middleware(Gate, token=settings.ctrl_token, own_host=own_host),
+            Middleware(Gate, token=settings.ctrl_token, own_host=own_host, changes_per_s=settings.ctrl_changes_per_s),
         ],
         exception_handlers={
             RefusedError: _refused,

@@ -9,11 +9,17 @@
 "This machine" is a loopback peer whose request carries no forwarding header (a proxy beside us would make everybody
 local) and whose `Host` is this machine's (a foreign name that resolves to a loopback address is DNS rebinding).
 Whichever it is, a request from another origin's page is refused, so that no web page drives a bridge on localhost.
+
+Who tries wrong tokens, or changes things, too often is told to wait (429): each address by itself, so that callers who
+share one, as behind a proxy, share its allowance as well. A caller over its allowance is not even compared with the
+token, for else trying on would pay.
 """
 
 from __future__ import annotations
 
 import hmac
+import time
+from collections.abc import Callable
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -21,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.control import address
 from bridge.control.answers import RefusedError, refusal
+from bridge.control.limits import Allowance, caller_of
 from bridge.values import Secret
 
 _HEALTH: Final = "/health/"
@@ -43,22 +50,39 @@ _FORWARDING: Final = frozenset(
     }
 )
 _FORWARDING_PREFIX: Final = "x-forwarded"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# Enough for a person who mistypes and for a fleet that starts with yesterday's token; a guesser gets nowhere.
+_WRONG_TOKENS: Final = 20
+_WRONG_TOKENS_PER_S: Final = 0.2
+_BURST_S: Final = 10
 
 
 class Gate:
     """ASGI middleware that lets through whoever may call and answers the others."""
 
-    def __init__(self, app: ASGIApp, *, token: Secret, own_host: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: Secret,
+        own_host: str,
+        changes_per_s: float = 50,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Stand before `app`.
 
         Args:
             app: what is guarded.
             token: what callers must show; empty means that only this machine may call.
             own_host: a name under which this machine may be called besides `localhost` and loopback addresses.
+            changes_per_s: how many changes a second each caller may make, and ten times as many at once.
+            now: a clock that only goes forward, in seconds.
         """
         self._app = app
         self._token = token
         self._hosts = {"localhost", own_host} - {""}
+        self._wrong_tokens = Allowance(_WRONG_TOKENS_PER_S, _WRONG_TOKENS, now)
+        self._changes = Allowance(changes_per_s, changes_per_s * _BURST_S, now)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that may not pass; pass the others on."""
@@ -75,11 +99,23 @@ class Gate:
             return None
         if not all(_same_origin(origin, headers.get("host", "")) for origin in headers.getlist("origin")):
             return RefusedError(403, "requests from the pages of other origins are refused")
+        caller = caller_of((scope.get("client") or ("",))[0])
         if not self._token:
-            return self._local(scope, headers)
-        return self._bearer(headers.getlist("authorization")) if needs_token(path) else None
+            refused = self._local(scope, headers)
+        elif needs_token(path):
+            refused = self._bearer(headers.getlist("authorization"), caller)
+        else:
+            refused = None
+        return refused or (None if scope["method"] in _SAFE else self._change(caller))
 
-    def _bearer(self, shown: list[str]) -> RefusedError | None:
+    def _change(self, caller: str) -> RefusedError | None:
+        wait_s = self._changes.wait_s(caller)
+        if wait_s:
+            return _too_many("too many changes: CTRL_CHANGES_PER_S says how many", wait_s)
+        self._changes.take(caller)
+        return None
+
+    def _bearer(self, shown: list[str], caller: str) -> RefusedError | None:
         scheme, _, token = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not token.strip():
             return RefusedError(
@@ -87,9 +123,13 @@ class Gate:
                 "show the token of CTRL_TOKEN: Authorization: Bearer <token>",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        wait_s = self._wrong_tokens.wait_s(caller)
+        if wait_s:
+            return _too_many("too many wrong tokens from this address", wait_s)
         # Headers come as Latin-1; what a client sent in UTF-8 has the same bytes as the setting then.
         given = token.strip().encode("latin-1")
         if not hmac.compare_digest(given, self._token.reveal().encode()):
+            self._wrong_tokens.take(caller)
             return RefusedError(403, "the token is not the one of CTRL_TOKEN")
         return None
 
@@ -103,6 +143,10 @@ class Gate:
         if host is None or not (host.host in self._hosts or address.is_loopback(host.host)):
             return RefusedError(403, "without CTRL_TOKEN only localhost is answered: the Host header names another")
         return None
+
+
+def _too_many(what: str, wait_s: int) -> RefusedError:
+    return RefusedError(429, f"{what}; try again in {wait_s} s", headers={"Retry-After": str(wait_s)})
 
 
 def needs_token(path: str) -> bool:

@@ -1,7 +1,12 @@
-"""REST calls to the exchange, paced to stay inside its limits."""
+"""REST calls to the exchange, paced to stay inside its limits.
+
+An answer may take neither all the memory nor all the time there is: a body is read, and inflated, up to a bound.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import zlib
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -20,6 +25,10 @@ T = TypeVar("T")
 
 _TOO_MANY: Final = (429, 418)
 _TIMEOUT_S: Final = 10.0
+# However alive each part of an answer looks, and whatever a few bytes of it unfold into.
+_WHOLE_S: Final = 60.0
+_LARGEST_BODY: Final = 8 << 20
+_GZIP: Final = zlib.MAX_WBITS | 16
 
 
 def _own_pace(call: Call[Any]) -> Pace:
@@ -31,7 +40,9 @@ class Rest:
 
     def __init__(self, uri: str, clock: ExchangeClock, pace: Callable[[Call[Any]], Pace] = _own_pace) -> None:
         """Ask the exchange at `uri`, each path at its own pace, which `pace` makes at its first call."""
-        self._client = httpx2.AsyncClient(base_url=uri, headers={"User-Agent": USER_AGENT}, timeout=_TIMEOUT_S)
+        self._client = httpx2.AsyncClient(
+            base_url=uri, headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"}, timeout=_TIMEOUT_S
+        )
         self._clock = clock
         self._make_pace = pace
         self._paces: dict[str, Pace] = {}
@@ -68,14 +79,14 @@ class Rest:
 
     async def _sent(self, call: Call[T]) -> T:
         try:
-            answer = await self._client.get(call.path, params=dict(call.params), headers=dict(call.headers))
-        except httpx2.HTTPError as trouble:
+            answer, body = await self._fetched(call)
+        except (httpx2.HTTPError, TimeoutError) as trouble:
             raise RestError(f"no answer from {call.path}: {str(trouble) or type(trouble).__name__}") from None
         if answer.status_code in _TOO_MANY:
             self.refusals += 1
             await self._pace(call).refused(answer.status_code)
         self._hear(answer.headers.get("date", ""))
-        return call.read(answer.status_code, answer.headers, answer.content)
+        return call.read(answer.status_code, answer.headers, body)
 
     def still_s(self) -> float:
         """Return how long it is until a call may leave, at the path whose turn comes last; 0 if all may leave now."""
@@ -84,6 +95,11 @@ class Rest:
     async def aclose(self) -> None:
         """Close what is open."""
         await self._client.aclose()
+
+    async def _fetched(self, call: Call[Any]) -> tuple[httpx2.Response, bytes]:
+        request = self._client.stream("GET", call.path, params=dict(call.params), headers=dict(call.headers))
+        async with asyncio.timeout(_WHOLE_S), request as answer:
+            return answer, await _body(answer, call.path)
 
     def _pace(self, call: Call[Any]) -> Pace:
         pace = self._paces.get(call.path)
@@ -99,3 +115,22 @@ class Rest:
         # Until the exchange's own time is known, a header's whole second must not set a sped-up clock.
         if self._clock.synchronised:
             self._clock.observe(int(said.timestamp() * 1000))
+
+
+async def _body(answer: httpx2.Response, path: str) -> bytes:
+    """Read a body, inflated, up to `_LARGEST_BODY` bytes."""
+    encoding = answer.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise RestError(f"{path} answered in an encoding that was not asked for", status=answer.status_code)
+    inflater = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        try:
+            body += inflater.decompress(part, _LARGEST_BODY + 1 - len(body)) if inflater else part
+        except zlib.error as wrong:
+            raise RestError(f"{path} answered with what cannot be inflated: {wrong}") from None
+        if len(body) > _LARGEST_BODY:
+            raise RestError(f"{path} answered with more than {_LARGEST_BODY} bytes", status=answer.status_code)
+    if inflater and not inflater.eof:
+        raise RestError(f"no answer from {path}: its body ended early")
+    return bytes(body)

@@ -16,6 +16,9 @@ TOKEN = "tökén"
 OWN_HOST = "bridge.example"
 
 
+MANY = 1_000
+
+
 class Answer:
     """What came back, and whether the body was asked for."""
 
@@ -67,7 +70,7 @@ async def call(
         "client": (peer, 50_000) if peer else None,
     }
     answer = Answer()
-    await Gate(inside, token=Secret(token), own_host=OWN_HOST)(scope, answer.receive, answer.send)
+    await Gate(inside, token=Secret(token), own_host=OWN_HOST, changes_per_s=MANY)(scope, answer.receive, answer.send)
     return answer
 
 
@@ -171,12 +174,13 @@ async def test_a_wrong_token_is_403(shown: str) -> None:
 async def test_two_tokens_are_none() -> None:
     scope = {
         "type": "http",
+        "method": "GET",
         "path": "/status",
         "headers": [(b"host", b"a"), *[(b"authorization", f"Bearer {TOKEN}".encode())] * 2],
         "client": ("127.0.0.1", 1),
     }
     answer = Answer()
-    await Gate(inside, token=Secret(TOKEN), own_host="")(scope, answer.receive, answer.send)
+    await Gate(inside, token=Secret(TOKEN), own_host="", changes_per_s=MANY)(scope, answer.receive, answer.send)
     assert answer.status == 401
 
 
@@ -187,5 +191,7 @@ async def test_what_is_no_request_passes() -> None:
         seen.append(scope["type"])
 
     answer = Answer()
-    await Gate(app, token=Secret(TOKEN), own_host="")({"type": "lifespan"}, answer.receive, answer.send)
+    await Gate(app, token=Secret(TOKEN), own_host="", changes_per_s=MANY)(
+        {"type": "lifespan"}, answer.receive, answer.send
+    )
     assert seen == ["lifespan"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -118,6 +119,70 @@ async def test_half_an_answer_is_none(answer: bytes) -> None:
     async with answering(answer) as (uri, _), asking(uri) as asker:
         with pytest.raises(RestError, match=r"no answer from /path: ."):
             await asker.ask(ECHO)
+
+
+def long_reply(body: bytes, *headers: bytes) -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 200 OK", *headers, b"Content-Length: %d" % len(body), b"", body])
+
+
+GZIPPED = b"Content-Encoding: gzip"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (long_reply(gzip.compress(b"hi"), GZIPPED), b"200 hi"),
+        (long_reply(b"hi", b"Content-Encoding: identity"), b"200 hi"),
+        (long_reply(b"h" * 100_000), b"200 " + b"h" * 100_000),
+    ],
+)
+async def test_a_body_may_be_compressed_and_long(answer: bytes, said: bytes) -> None:
+    async with answering(answer) as (uri, requests), asking(uri) as asker:
+        assert await asker.ask(ECHO) == said
+        assert b"accept-encoding: gzip\r\n" in requests[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (long_reply(b"x" * 1_001), "more than 1000 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 100_000, "more than 1000 bytes"),
+        (long_reply(gzip.compress(b"\0" * 10_000_000), GZIPPED), "more than 1000 bytes"),
+        (long_reply(gzip.compress(b"hi")[:-9], GZIPPED), "ended early"),
+        (long_reply(b"no gzip at all", GZIPPED), "cannot be inflated"),
+        (long_reply(b"hi", b"Content-Encoding: br"), "an encoding that was not asked for"),
+    ],
+    ids=["long", "endless", "a bomb", "cut", "not compressed", "another encoding"],
+)
+async def test_a_body_without_end_or_sense_is_given_up(
+    answer: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "_LARGEST_BODY", 1_000)
+    async with answering(answer) as (uri, _), asking(uri) as asker:
+        with pytest.raises(RestError, match=words):
+            await asker.ask(ECHO)
+
+
+async def test_an_answer_that_drips_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "_WHOLE_S", 0.3)
+    hung_up = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+        hung_up.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asking(f"http://127.0.0.1:{port}") as asker:
+            with pytest.raises(RestError, match="no answer from /path: TimeoutError"):
+                await asker.ask(ECHO)
+        await hung_up.wait()
 
 
 async def test_an_answer_that_takes_too_long_is_given_up_and_the_next_call_goes_through(
