@@ -252,6 +252,7 @@ async def test_it_goes_on_after_redis_was_killed(tmp_path: Path, caplog: pytest.
             put_orders(client, 3)
             await wait_until(lambda: len(got) == 3, f"three orders; {got}")
             os.kill(server.pid, signal.SIGKILL)
+            await server.wait_closed()
             await wait_until(lambda: "reading waits" in caplog.text, "the reader notices")
             await server.start()
         with connected(server.url) as client:
