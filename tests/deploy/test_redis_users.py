@@ -180,7 +180,8 @@ def test_the_template_names_the_keys_of_the_default_prefix() -> None:
         "bitmart:reader:*",
         "bitmart:dead:*",
     }
-    names = {KEYS.events, KEYS.desired, KEYS.wake, KEYS.revision, KEYS.ingester("x"), KEYS.meta, KEYS.orders}
+    names = {KEYS.events, KEYS.desired, KEYS.wake, KEYS.revision, KEYS.ingester("x"), KEYS.cards, KEYS.meta}
+    names |= {KEYS.orders}
     names |= {KEYS.fills, KEYS.positions, STREAM}
     for pattern in patterns:
         whole = re.escape(pattern).replace(r"\*", ".*")
