@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench market chaos format requirements clean
+.PHONY: help demo run test check bench market chaos audit format requirements clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ market: $(DEV)  ## The whole market, 3,240 topics, on one ingester and on four
 
 chaos: $(DEV)  ## Everything fails at random under load, and the streams are held against the truth; SEEDS=20
 	@$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),20)
+
+audit: $(DEV)  ## Ask the Internet whether anything that is installed to run has a known weakness
+	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements/run.txt
 
 format: $(DEV)  ## Format the code
 	@$(BIN)/ruff check --fix .

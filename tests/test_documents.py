@@ -21,7 +21,7 @@ from bridge.control.endpoints.table import ENDPOINTS
 from bridge.store.keys import Keys
 
 ROOT: Final = Path(__file__).parents[1]
-NAMES: Final = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "BEHAVIOR.md", "ARCHITECTURE.md")
+NAMES: Final = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "BEHAVIOR.md", "ARCHITECTURE.md", "SECURITY.md")
 TEXTS: Final = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES}
 README, BEHAVIOR = TEXTS["README.md"], TEXTS["BEHAVIOR.md"]
 
