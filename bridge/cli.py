@@ -254,11 +254,16 @@ def check(*, offline: bool) -> None:
 
 @cli.command()
 @click.option("--ready", is_flag=True, help="Whether it can do its work, not only whether it answers.")
-def health(*, ready: bool) -> None:
-    """Ask the control API on this machine how it is; code 1 if not well."""
+@click.option("--ingester", is_flag=True, help="Ask the ingester at METRICS_ADDR instead.")
+def health(*, ready: bool, ingester: bool) -> None:
+    """Ask the control API on this machine, or an ingester, how it is; code 1 if not well."""
     from bridge import healthcheck
 
-    well, line = healthcheck.ask(settings.load().ctrl_addr, ready=ready)
+    chosen = settings.load()
+    addr = chosen.metrics_addr if ingester else chosen.ctrl_addr
+    if not addr:
+        raise click.UsageError("an ingester is asked at METRICS_ADDR, which is not set")
+    well, line = healthcheck.ask(addr, ready=ready)
     click.echo(line, err=not well)
     sys.exit(not well)
 

@@ -328,3 +328,9 @@ def test_a_store_of_another_world_ends_an_ingester_with_two(home: dict[str, str]
     assert code == 2
     assert "error: the keys under 'bitmart' belong to environment 'live', not 'simulator'" in err
     assert "Traceback" not in err
+
+
+def test_an_ingester_without_an_address_cannot_be_asked_how_it_is(home: dict[str, str]) -> None:
+    code, _, err = run(home, "health", "--ingester")
+    assert code == 2
+    assert "METRICS_ADDR" in err

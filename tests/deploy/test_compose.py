@@ -10,9 +10,8 @@ import pytest
 import yaml
 
 from bridge import settings
-from bridge.cli import cli
 from tests.deploy.redis_users import made_secrets
-from tests.deploy.tools import DEPLOY, document, run
+from tests.deploy.tools import DEPLOY, document, run, understood
 
 FOLDER = DEPLOY / "compose"
 COMPOSE: dict[str, Any] = document(FOLDER / "compose.yaml")
@@ -80,11 +79,11 @@ def test_a_part_of_the_bridge_is_given_what_it_understands(name: str) -> None:
     known = settings.load({key: text for key, text in given.items() if not key.endswith("_FILE")}, dotenv=None)
     assert set(given) <= set(settings.variables())
     assert known.log_format == "json"
-    cli.commands[OURS[name]["command"][0]].make_context(name, OURS[name]["command"][1:])
+    understood(OURS[name]["command"])
     if "healthcheck" in OURS[name]:
-        _, program, command, *words = OURS[name]["healthcheck"]["test"]
+        _, program, *words = OURS[name]["healthcheck"]["test"]
         assert program == "bitmart-bridge"
-        cli.commands[command].make_context(name, words)
+        understood(words)
 
 
 def test_ingesters_of_one_machine_share_its_budget_of_calls_and_have_names_of_their_own() -> None:

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from bridge import settings
-from bridge.cli import cli
 from bridge.store.embedded import EmbeddedServer, free_port
-from tests.deploy.tools import DEPLOY, ROOT, run, tool
+from tests.deploy.tools import DEPLOY, ROOT, run, tool, understood
 from tests.support import wait_until
 
 RECIPE = (DEPLOY / "image/Dockerfile").read_text(encoding="utf-8")
@@ -39,9 +38,9 @@ def test_it_runs_as_nobody_and_asks_itself_how_it_is() -> None:
     last = RECIPE.rpartition("\nFROM ")[2]
     assert f"USER {NOBODY}:{NOBODY}" in last
     (health,) = re.findall(r'HEALTHCHECK .* CMD \["bitmart-bridge", "(\w+)"\]', last)
-    cli.commands[health].make_context(health, [])
+    understood([health])
     (command,) = re.findall(r'^CMD \["(\w+)"\]', last, re.MULTILINE)
-    assert command in cli.commands
+    understood([command])
     assert "DATA_DIR" in settings.variables()
 
 

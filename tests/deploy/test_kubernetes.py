@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from bridge import settings
-from bridge.cli import cli
-from tests.deploy.tools import DEPLOY, document, run, tool
+from tests.deploy.tools import DEPLOY, document, run, tool, understood
 
 FOLDER = DEPLOY / "kubernetes"
 Node = dict[str, Any]
@@ -137,8 +136,7 @@ def test_what_no_policy_names_is_refused() -> None:
 def test_a_part_is_given_what_it_understands(row: Node) -> None:
     (container,) = row["spec"]["template"]["spec"]["containers"]
     if "args" in container:
-        command, *words = container["args"]
-        cli.commands[command].make_context(command, words)
+        understood(container["args"])
     (given,) = of_kind("ConfigMap")
     assert settings.load(given["data"], dotenv=None).rest_address == "cluster"
     assert {one["name"] for one in container["env"]} | set(given["data"]) <= set(settings.variables())

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from bridge import settings
-from bridge.cli import cli
-from tests.deploy.tools import DEPLOY, run, tool
+from tests.deploy.tools import DEPLOY, run, tool, understood
 
 FOLDER = DEPLOY / "systemd"
 UNITS = ("bitmart-bridge-control.service", "bitmart-bridge-ingest@.service")
@@ -54,8 +53,7 @@ def test_a_unit_is_hardly_exposed(name: str, installed: Path) -> None:
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_starts_what_there_is_and_watches_it(name: str) -> None:
     (line,) = values(name, "ExecStart")
-    _, command, *words = line.split()
-    cli.commands[command].make_context(command, words)
+    understood(line.split()[1:])
     assert values(name, "Type") == ["notify"]
     assert values(name, "Restart") == ["on-failure"]
     assert values(name, "RestartPreventExitStatus") == ["2"]

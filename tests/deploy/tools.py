@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import pytest
 import yaml
+
+from bridge.cli import cli
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -35,3 +38,9 @@ def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> s
 def document(path: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
     """Read a file of one YAML document."""
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def understood(words: list[str]) -> None:
+    """Let click read a command line of ours, and run nothing."""
+    command = cli.commands[words[0]]
+    command.make_context(words[0], words[1:], parent=click.Context(cli, **cli.context_settings))
