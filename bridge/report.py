@@ -83,6 +83,8 @@ def _text(seen: Seen) -> str:
             f"ingester {name}: public {state.get('public')}, private {state.get('private')},"
             f" {state.get('entries')} entries, {state.get('depth')} waiting"
         )
+        if "serving" in state:
+            lines.append(_share(state))
         if state.get("last_error"):
             lines.append(f"  last error: {shown(state['last_error'])}")
     if not seen.alive:
@@ -92,6 +94,16 @@ def _text(seen: Seen) -> str:
     if len(seen.topics) > _LISTED:
         lines.append(f"  ... and {len(seen.topics) - _LISTED} more; --json lists all")
     return "\n".join(lines)
+
+
+def _share(state: Mapping[str, str]) -> str:
+    """Return what an ingester says of its part: how much, on which connections, and how much has moved."""
+    on = f" on {state.get('connections')} connections ({state.get('topics_per_connection')})"
+    moves = (
+        f"{state.get('taken_over')} taken over, {state.get('handed_over')} handed over, {state.get('let_go')} let go"
+    )
+    unplaced = f", {state['unplaced']} without room" if state.get("unplaced", "0") != "0" else ""
+    return shown(f"  serves {state['serving']} topics, its share is {state.get('target')},{on}; {moves}{unplaced}")
 
 
 def _topic(name: str, state: TopicState) -> str:

@@ -109,3 +109,14 @@ async def test_another_prefix_has_a_state_of_its_own(store: Redis, valkey_url: s
 async def test_a_redis_that_cannot_be_reached_is_told_in_words() -> None:
     with nobody() as address, pytest.raises(StoreError, match=r"Redis: .*connect"):
         await report(Settings(redis_url=Secret(f"redis://{address}")), as_json=False)
+
+
+async def test_each_ingester_tells_its_share_its_connections_and_its_moves(store: Redis, valkey_url: str) -> None:
+    share: dict[str, str | int] = {"target": 5, "serving": 6, "taken_over": 3, "handed_over": 2, "let_go": 1}
+    lines: dict[str, str | int] = {"connections": 2, "topics_per_connection": "4 2", "unplaced": 0}
+    members = Members(store, KEYS, 5)
+    await members.beat("one", CARD, STATE | share | lines)
+    told = "  serves 6 topics, its share is 5, on 2 connections (4 2); 3 taken over, 2 handed over, 1 let go"
+    assert told in await text(valkey_url)
+    await members.beat("one", CARD, {"unplaced": 7})
+    assert f"{told}, 7 without room" in await text(valkey_url)

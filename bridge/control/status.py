@@ -32,6 +32,15 @@ _NUMBERS: Final = (
     "refused",
     "depth",
     "clock_ms",
+    "members",
+    "target",
+    "serving",
+    "taken_over",
+    "handed_over",
+    "let_go",
+    "returns",
+    "connections",
+    "unplaced",
 )
 _SIDES: Final = {PositionSide.LONG.value: "1", PositionSide.SHORT.value: "2"}
 

@@ -26,6 +26,7 @@ from bridge.ingest.heartbeat import Heartbeat
 from bridge.ingest.lead import Lead
 from bridge.ingest.listing import Listing
 from bridge.ingest.membership import Membership, named
+from bridge.ingest.nudges import hear
 from bridge.ingest.pace import Pace
 from bridge.ingest.pools import pools
 from bridge.ingest.prover import Prover
@@ -53,11 +54,9 @@ from bridge.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
-_HAND_OVER_S: Final = 5.0
 _HANG_UP_S: Final = 3.0
 _FLUSH_S: Final = 10.0
 _RETRY_S: Final = 1.0
-_LOOK_S: Final = 0.05
 
 
 class Ingester:
@@ -210,7 +209,7 @@ class Ingester:
                 tasks = {name: group.create_task(part, name=name) for name, part in self._parts().items()}
                 self._router.happened(EventName.STARTED, self.name, f"version {__version__}")
                 await self._stopping.wait()
-                await self._hand_over()
+                await self._membership.hand_over()
                 await self._drain(tasks)
             await self._leave()
 
@@ -240,18 +239,6 @@ class Ingester:
             else:
                 return
 
-    async def _hear_nudges(self) -> None:
-        while True:
-            try:
-                async with nudges(self._listener, self._keys) as channel:
-                    self._nudge()
-                    while True:
-                        if await channel.get_message(timeout=None):
-                            self._nudge()
-            except client.Unreachable:
-                # The regular pass and the heartbeat name the trouble; here it is only waited out.
-                await asyncio.sleep(_RETRY_S)
-
     def _nudge(self) -> None:
         self._reconciler.nudge()
         self._heartbeat.stir()
@@ -268,12 +255,12 @@ class Ingester:
             "reconciler": self._reconciler.run(),
             "heartbeat": self._heartbeat.run(),
             "pulse": self._pulse.run(),
-            "nudges": self._hear_nudges(),
+            "nudges": hear(lambda: nudges(self._listener, self._keys), self._nudge),
             "watch": self._watch.run(),
         }
 
     def _applied(self) -> None:
-        self._router.follow(self._exchange.topic(name) for name in self._public.wanted)
+        self._router.follow(self._reconciler.names.topic(name) for name in self._public.wanted)
         self._proving.give(self._prover, self._prover.listening)
         self._reading.give(self._recovery, self._recovery.activated)
         self._heartbeat.stir()
@@ -284,20 +271,6 @@ class Ingester:
         self._heartbeat.forget()
         self._prover.doubt()
         self._recovery.need("store lost")
-
-    async def _hand_over(self) -> None:
-        """Let the others take over first, if there are any."""
-        self._membership.leaving = True
-        self._nudge()
-        if self._membership.alone:
-            return
-        log.info("handing over")
-        try:
-            async with asyncio.timeout(_HAND_OVER_S):
-                while self._public.wanted or self._private.wanted:  # noqa: ASYNC110 - several parts bring it about
-                    await asyncio.sleep(_LOOK_S)
-        except TimeoutError:
-            log.warning("the other ingesters did not take over in time")
 
     async def _drain(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         log.info("draining")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_S: Final = 0.1
+_HAND_OVER_S: Final = 5.0
 
 
 def named(settings: Settings) -> str:
@@ -98,6 +99,20 @@ class Membership:
             else:
                 self.entered = True
                 return
+
+    async def hand_over(self) -> None:
+        """Let the others take everything over, if there are any; not for longer than they may need."""
+        self.leaving = True
+        self._on_change()
+        if self.alone:
+            return
+        log.info("handing over")
+        try:
+            async with asyncio.timeout(_HAND_OVER_S):
+                while any(pool.wanted for pool in self._pools):  # noqa: ASYNC110 - several parts bring it about
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            log.warning("the other ingesters did not take over in time")
 
     def card(self) -> Card:
         """Return what the others have to know of us."""

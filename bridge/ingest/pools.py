@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.ingest.connection import Connection
 from bridge.ingest.pool import Pool
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from bridge.ingest.line import Line, PoolSink
     from bridge.settings import Settings
 
+_PRIVATE_TOPICS: Final = 100
+
 
 def pools(
     *, exchange: Exchange, clock: ExchangeClock, settings: Settings, sink: PoolSink, gate: Gate
 ) -> tuple[Pool, Pool]:
     """Return the public pool and the private one, nothing of them open yet; both connect through one `gate`."""
 
-    def pool(name: str, most: int) -> Pool:
+    def pool(name: str, most: int, per_connection: int) -> Pool:
         def connect(line: Line) -> Connection:
             private = name == "private"
             return Connection(
@@ -31,9 +33,11 @@ def pools(
             name=name,
             connect=connect,
             sink=sink,
-            per_connection=settings.topics_per_connection,
+            per_connection=per_connection,
             most=most,
             give_way_s=settings.give_way_s,
         )
 
-    return pool("public", settings.max_connections - int(settings.has_credentials)), pool("private", 1)
+    most = settings.max_connections - int(settings.has_credentials)
+    # An account's few topics stay together behind one login, whatever a public connection may carry.
+    return pool("public", most, settings.topics_per_connection), pool("private", 1, _PRIVATE_TOPICS)

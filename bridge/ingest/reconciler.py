@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import InvalidTopicError
 from bridge.exchanges.base import EVERY_SYMBOL, Exchange, Topic
+from bridge.ingest.names import Names
 from bridge.store.client import Unreachable, described
 from bridge.store.desired import Desired, Wishes
 
@@ -61,6 +62,7 @@ class Reconciler:
         self._wishes = Wishes(frozenset(), 0, paused=False)
         self._owners: dict[str, list[str]] = {}
         self._nudged = asyncio.Event()
+        self.names = Names(exchange)
         self.revision = 0
         self.paused = False
         self.applied = False
@@ -121,11 +123,15 @@ class Reconciler:
 
     async def apply(self, wishes: Wishes) -> None:
         """Tell the connections what to hold so that `wishes` come true, as far as they fall to us."""
+        await self.names.learn(wishes.topics)
         topics = set() if wishes.paused else set(self._readable(wishes.topics))
         self._expand({topic for topic in topics if topic.symbol == EVERY_SYMBOL})
-        names = {topic.name for topic in topics if not topic.private and topic.symbol != EVERY_SYMBOL}
+        named = {topic.name for topic in topics if not topic.private and topic.symbol != EVERY_SYMBOL}
+        public = frozenset(named.union(*self.wildcards.values()))
+        await self.names.learn(public)
+        self.names.forget_all_but(public | wishes.topics | self._public.wanted)
         self._listing.need(needed=any(not topic.private for topic in topics))
-        await self._membership.public.divide(frozenset(names.union(*self.wildcards.values())))
+        await self._membership.public.divide(public)
         await self._membership.private.divide(frozenset(topic.name for topic in topics if topic.private))
         self.revision, self.paused, self.applied = wishes.revision, wishes.paused, True
         self._serve()
@@ -148,7 +154,7 @@ class Reconciler:
         rejected: dict[str, str] = {}
         for name in names:
             try:
-                topic = self._exchange.topic(name)
+                topic = self.names.topic(name)
             except InvalidTopicError as wrong:
                 rejected[name] = str(wrong)
                 continue

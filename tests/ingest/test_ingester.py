@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import logging
 import os
@@ -20,6 +21,7 @@ from bridge.ingest.ingester import Ingester
 from bridge.ingest.listing import Listing
 from bridge.records import Fill, Kline, Order, Record
 from bridge.simulator import Simulator
+from bridge.simulator.contracts import Life
 from bridge.store import client, reader
 from bridge.store.desired import Desired
 from bridge.store.embedded import EmbeddedServer
@@ -222,6 +224,44 @@ async def test_a_wildcard_serves_every_contract_that_trades(valkey_url: str) -> 
 
         await wait_until(settled, "the wildcard is settled")
         await bridge.until_entries()
+
+
+async def test_a_wildcard_follows_what_is_listed_and_delisted_while_it_runs(valkey_url: str) -> None:
+    every, xrp, eth = (f"futures/klineBin1m:{symbol}" for symbol in ("*", "XRPUSDT", "ETHUSDT"))
+    async with market(symbols=4, quiet_share=0) as simulator:
+        contracts = simulator.market.contracts
+        later, before = contracts["XRPUSDT"], contracts["ETHUSDT"]
+        contracts["XRPUSDT"] = dataclasses.replace(later, life=Life.DELISTED, delist_time=1_745_830_379)
+        async with bridging(simulator, valkey_url, every, contracts_refresh_s=0.1) as bridge:
+            await bridge.until_active(every, BTC, eth, "futures/klineBin1m:SOLUSDT")
+            contracts["XRPUSDT"] = later
+            await bridge.until_active(every, BTC, eth, "futures/klineBin1m:SOLUSDT", xrp)
+            await bridge.until_entries(2, "XRPUSDT")
+            contracts["ETHUSDT"] = dataclasses.replace(before, life=Life.DELISTED, delist_time=1_745_830_379)
+            await bridge.until_active(every, BTC, "futures/klineBin1m:SOLUSDT", xrp)
+            assert held(simulator) == 3
+
+
+async def test_the_next_in_rank_goes_on_where_the_first_has_ended(valkey_url: str) -> None:
+    async with (
+        market(rate=240.0, quiet_share=0) as simulator,
+        bridging(simulator, valkey_url, BTC, ETH, ORDERS, replicas=2, ingester_id="one") as one,
+        bridging(simulator, valkey_url, replicas=2, ingester_id="two") as two,
+    ):
+        for bridge in (one, two):
+            await bridge.until_active(BTC, ETH, ORDERS)
+        lead = [bridge for bridge in (one, two) if BTC in bridge.ingester._proving.topics]  # noqa: SLF001 - who proves
+        assert len(lead) == 1, "one proves for both"
+        (other,) = [bridge for bridge in (one, two) if bridge is not lead[0]]
+        await lead[0].stop()
+        await wait_until(lambda: BTC in other.ingester._proving.topics, "the other proves now")  # noqa: SLF001
+        count = len(await other.entries(KEYS.closed_klines("BTCUSDT", "1m")))
+
+        async def more() -> bool:
+            return len(await other.entries(KEYS.closed_klines("BTCUSDT", "1m"))) >= count + 3
+
+        await wait_until(more, "closed candles go on")
+        assert ("lost", "public") not in await other.events()
 
 
 def held(simulator: Simulator) -> int:

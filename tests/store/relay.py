@@ -39,10 +39,15 @@ class Relay:
         return len(self._serving)
 
     @property
-    def url(self) -> str:
-        """Where to connect to."""
+    def port(self) -> int:
+        """Where to connect to, on this machine."""
         assert self._listener is not None
-        return f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}/0"
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where to connect to, for a client of Redis."""
+        return f"redis://127.0.0.1:{self.port}/0"
 
     async def __aenter__(self) -> Self:
         """Listen."""
@@ -60,25 +65,31 @@ class Relay:
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._listener is None or not self._listener.is_serving():
+            writer.close()  # came in by a door that has been shut since
+            return
         self.opened += 1
         task = asyncio.create_task(self._serve(reader, writer))
+        task.add_done_callback(lambda _: writer.close())  # even if it never came to its first step
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        both = [
-            asyncio.create_task(self._pass_requests(reader, server_writer)),
-            asyncio.create_task(self._pass_replies(server_reader, writer)),
-        ]
+        ends, both = list[asyncio.StreamWriter](), list[asyncio.Task[None]]()
         try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            ends.append(server_writer)
+            both.append(asyncio.create_task(self._pass_requests(reader, server_writer)))
+            both.append(asyncio.create_task(self._pass_replies(server_reader, writer)))
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            return  # the server is not there
         finally:
+            for end in ends:
+                end.close()
             for task in both:
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
-            for end in (writer, server_writer):
-                end.close()
 
     async def _pass_requests(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         with suppress(OSError):
