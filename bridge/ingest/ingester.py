@@ -47,6 +47,7 @@ from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
 from bridge.store.lane import Lane
 from bridge.store.members import Members
+from bridge.store.published import Published
 from bridge.store.relief import relieve
 from bridge.store.tails import Tails
 from bridge.store.writer import Writer
@@ -129,6 +130,7 @@ class Ingester:
             rest=self._rest,
             clock=self._clock,
             account=Account(self._redis, keys),
+            published=Published(self._redis, keys),
             appends=appends,
             settings=settings,
             write=self._writer.append,

@@ -129,12 +129,13 @@ class Appends:
         return self.settings.cap_closed_1m if timeframe is Timeframe.M1 else self.settings.cap_closed
 
     def _order(self, order: Order) -> Append:
-        keys = (self.keys.orders, self.keys.order(order.order_id), self.keys.open_orders)
+        state = (self.keys.order(order.order_id), self.keys.open_orders, self.keys.finished_orders)
+        keys = (self.keys.orders, *state, self.keys.synced)
         return Append(scripts.ORDER, keys, (self.settings.cap_orders, *fields_of(order)))
 
     def _fill(self, fill: Fill) -> Append:
-        keys = (self.keys.fills, self.keys.seen_fills)
-        return Append(scripts.FILL, keys, (self.settings.cap_fills, *fields_of(fill)))
+        state = (self.keys.seen_fills, self.keys.synced, self.keys.fill_sizes, self.keys.order(fill.order_id))
+        return Append(scripts.FILL, (self.keys.fills, *state), (self.settings.cap_fills, *fields_of(fill)))
 
     def _position(self, position: Position) -> Append:
         slot = slot_of(position)

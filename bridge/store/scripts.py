@@ -40,5 +40,6 @@ DESIRED = _read("desired")
 HEARTBEAT = _read("heartbeat")
 BUDGET = _read("budget")
 SYNCED = _read("synced")
+FORGET = _read("forget")
 
 APPENDS = (KLINE, CLOSED, ORDER, FILL, POSITION, LOG)

@@ -23,8 +23,24 @@ EVENT = Event(
 @pytest.mark.parametrize(
     ("record", "script", "keys", "arguments"),
     [
-        (ORDER, scripts.ORDER, ["p:orders:{acc}", "p:orders:{acc}:1", "p:orders:{acc}:open"], [102]),
-        (FILL, scripts.FILL, ["p:fills:{acc}", "p:fills:{acc}:seen"], [103]),
+        (
+            ORDER,
+            scripts.ORDER,
+            [
+                "p:orders:{acc}",
+                "p:orders:{acc}:1",
+                "p:orders:{acc}:open",
+                "p:orders:{acc}:finished",
+                "p:orders:{acc}:synced",
+            ],
+            [102],
+        ),
+        (
+            FILL,
+            scripts.FILL,
+            ["p:fills:{acc}", "p:fills:{acc}:seen", "p:orders:{acc}:synced", "p:fills:{acc}:sizes", "p:orders:{acc}:1"],
+            [103],
+        ),
         (
             POSITION,
             scripts.POSITION,
