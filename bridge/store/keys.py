@@ -81,6 +81,15 @@ class Keys:
         """Stream: one entry for each closed candle, its id the candle's open."""
         return f"{self.klines(symbol, timeframe)}:closed"
 
+    @property
+    def proof(self) -> str:
+        """Hash: when REST last answered anybody (`heard`, exchange ms), and where long periods begin (`phase:<tf>`)."""
+        return f"{self.prefix}:proof"
+
+    def ban(self, address: str) -> str:
+        """String: present while nobody may call the exchange from an address."""
+        return f"{self.prefix}:ban:{address}"
+
     def budget(self, address: str) -> str:
         """String: when the next REST call may leave from an address."""
         return f"{self.prefix}:budget:{address}"
