@@ -107,7 +107,7 @@ class Recovery:
         if isinstance(record, Order | Fill):
             self._executions.heard(record)
         elif isinstance(record, Position):
-            self._told.add(member_of(record))
+            self._told.add(record.symbol)
 
     async def run(self) -> None:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
@@ -241,5 +241,5 @@ class Recovery:
         agreed = {(member_of(position), position.size) for position in first}
         for position in second:
             member = member_of(position)
-            if (member, position.size) in agreed and member not in self._told:
+            if (member, position.size) in agreed and position.symbol not in self._told:
                 self._folding.add(position)

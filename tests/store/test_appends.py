@@ -44,8 +44,13 @@ EVENT = Event(
         (
             POSITION,
             scripts.POSITION,
-            ["p:positions:{acc}", "p:positions:{acc}:BTCUSDT:long", "p:positions:{acc}:open"],
-            [104, "BTCUSDT:long"],
+            [
+                "p:positions:{acc}",
+                "p:positions:{acc}:open",
+                "p:orders:{acc}:synced",
+                *(f"p:positions:{{acc}}:BTCUSDT:{slot}" for slot in ("long", "short", "both", "unknown")),
+            ],
+            [104, "long"],
         ),
     ],
     ids=["order", "fill", "position"],
