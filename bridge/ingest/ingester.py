@@ -293,7 +293,7 @@ class Ingester:
         self._router.happened(EventName.STORE_LOST, self._keys.prefix, "the store came back without what it held")
         self._heartbeat.forget()
         self._prover.doubt()
-        self._recovery.need("store lost")
+        await self._recovery.store_lost()
 
     async def _hand_over(self) -> None:
         """Let the others take over first, if there are any."""

@@ -19,7 +19,7 @@ from bridge.ingest.executions import Executions
 from bridge.ingest.folding import Folding
 from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement, member_of
 from bridge.log import Sampled
-from bridge.records import EventName, Fill, Order, Position, Record, Resync, Source
+from bridge.records import EventName, Fill, Order, Position, PositionMode, PositionSide, Record, Resync, Source
 from bridge.store.client import Unreachable, described
 from bridge.timeframes import DAY_MS
 
@@ -37,6 +37,7 @@ _LOOK_S: Final = 0.1
 _GATHER_S: Final = 0.5
 _OVERLAP_MS: Final = 120_000
 _FORGOTTEN_AT_ONCE: Final = 1_000
+_MODES: Final = (PositionMode.HEDGE, PositionMode.ONE_WAY)
 
 
 class Recovery:
@@ -102,12 +103,23 @@ class Recovery:
             self._reason = reason
             self._asked.set()
 
+    async def store_lost(self) -> None:
+        """Have all of it read again: what was not published before our floor is no reason not to publish it after.
+
+        Raises redis-py's `RedisError` when Redis is out of reach.
+        """
+        if self._floor:
+            await self._account.lower(self._floor)
+        self.need("store lost")
+
     def heard(self, record: Record) -> None:
         """Take note of what the socket told."""
         if isinstance(record, Order | Fill):
             self._executions.heard(record)
         elif isinstance(record, Position):
-            self._told.add(record.symbol)
+            # A frame without a mode may mean the slot of one-way mode.
+            both = {f"{record.symbol}:{PositionSide.BOTH}"} if record.position_mode not in _MODES else set()
+            self._told |= {member_of(record)} | both
 
     async def run(self) -> None:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
@@ -189,7 +201,8 @@ class Recovery:
             return
         # Positions have no history: to read them alone must not shorten what is read of the orders later.
         at = now if orders else known.synced_at
-        if not await self._account.synced(at, max(self._floor, known.synced_at - DAY_MS), known.synced_at):
+        floor = max(self._floor, known.synced_at - DAY_MS)
+        if not await self._account.synced(at, floor, known.synced_at, known.floor):
             raise StoreError("Redis lost what it held while the account was read")
         await self._account.forget(_FORGOTTEN_AT_ONCE)
         self.syncs += 1
@@ -241,5 +254,5 @@ class Recovery:
         agreed = {(member_of(position), position.size) for position in first}
         for position in second:
             member = member_of(position)
-            if (member, position.size) in agreed and position.symbol not in self._told:
+            if (member, position.size) in agreed and member not in self._told:
                 self._folding.add(position)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import NoScriptError
 
-from bridge.store.scripts import FORGET, SYNCED, Script
+from bridge.store.scripts import FORGET, LOWER, SYNCED, Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -75,13 +75,21 @@ class Account:
         """Return what nothing older than is published, 0 if that was never decided."""
         return int(await self._client.hget(self._keys.synced, "floor") or 0)
 
-    async def synced(self, at: int, floor: int, since: int = 0) -> bool:
+    async def synced(self, at: int, floor: int, since: int = 0, old_floor: int = 0) -> bool:
         """Keep that the account was read completely until `at`, and that nothing older than `floor` is published.
 
         Not if the store does not know any more that it was read until `since`, from where this reading began: then it
-        lost what it held meanwhile, and all of that has to be read again. Tell whether it was kept.
+        lost what it held meanwhile. Nor if its floor is below `old_floor`, which this reading reached back to. All of
+        that has to be read again. Tell whether it was kept.
         """
-        return bool(await self._run(SYNCED, [self._keys.synced], at, floor, since))
+        return bool(await self._run(SYNCED, [self._keys.synced], at, floor, since, old_floor))
+
+    async def lower(self, floor: int) -> bool:
+        """Let a store that lost its floor have this one again, if it is lower than what it has; tell whether it is.
+
+        What was read completely above it does not count any more: it did not reach back so far.
+        """
+        return bool(await self._run(LOWER, [self._keys.synced], floor))
 
     async def forget(self, most: int) -> tuple[int, int]:
         """Forget executions and finished orders from before the floor, at most so many of each; return how many went.

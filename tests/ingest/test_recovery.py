@@ -840,3 +840,19 @@ async def test_an_account_that_changed_its_mode_in_an_outage_keeps_no_position_o
         assert await members(bridge.store, KEYS.open_positions) == {"BTCUSDT:both"}
         told = [(e["symbol"], e["position_mode"], e["size"]) for e in await bridge.entries(KEYS.positions, "position")]
         assert sorted(told[2:]) == [("BTCUSDT", "hedge", "0"), ("BTCUSDT", "one_way", "2"), ("ETHUSDT", "hedge", "0")]
+
+
+async def test_a_position_of_one_slot_that_never_rests_does_not_hide_that_the_other_was_closed(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "positions")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        bought(bridge.account, "BTCUSDT", SELL, 5)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        gate.before = lambda: void(bought(bridge.account, "BTCUSDT", BUY, 1))
+        async with outage(bridge) as account:
+            bought(account, "BTCUSDT", BUY_CLOSE, 5)
+        gate.before = lambda: None
+        assert "BTCUSDT:short" not in await members(bridge.store, KEYS.open_positions)
