@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 _WORKERS: Final = 4
 _LOOK_S: Final = 0.25
 _RETRY_S: Final = 1.0
-_MUTE_PERIODS: Final = 2
 
 
 class Prover:
@@ -136,10 +135,7 @@ class Prover:
 
     def mute(self) -> list[str]:
         """Return the symbols that trade while the socket, listened to all the time, shows nothing of it; each once."""
-        mute = [(key[0], series) for key, series in self._series.items() if series.mute_periods >= _MUTE_PERIODS]
-        for _, series in mute:
-            series.mute_periods = 0
-        return list(dict.fromkeys(symbol for symbol, _ in mute))
+        return list(dict.fromkeys(key[0] for key, series in self._series.items() if series.mute()))
 
     async def run(self) -> None:
         """Prove for ever."""
@@ -179,6 +175,7 @@ class Prover:
         """Close the candles of contracts that the exchange itself says did not trade."""
         for key, series in self._series.items():
             contract = self._listing.contracts.get(key[0])
+            series.end(contract.delisted_ms or None if contract and not contract.trading else None)
             if contract is not None and contract.idle and contract.trading and key not in self._busy:
                 phase = 0 if series.timeframe not in (Timeframe.D1, Timeframe.W1) else self._answers.phases.get(key[1])
                 for closed in series.idle(contract.last_price, self._listing.asked_ms, phase):
@@ -223,6 +220,8 @@ class Prover:
         else:
             proven = series.prove(rows, window, sent_ms, self._clock.now_ms())
             await self._answers.heard(rows)
+            if odd := sum(row.source == Source.LOST for row in rows):
+                self._odd.warning("%d candles of %s %s cannot be read", odd, *key)
         for closed in proven:
             self._append(key, series, closed)
         for text in series.contradictions:
