@@ -24,7 +24,10 @@ if newest then
 elseif ARGV[2] == 'next' then
   return -1
 end
-local reply = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], ARGV[4 + 9] .. '-0', unpack(ARGV, 4))
-if type(reply) ~= 'table' then return 1 end
-if reply.err and (top() or -1) >= open then return 0 end
-return reply
+local command = {'XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], ARGV[4 + 9] .. '-0', unpack(ARGV, 4)}
+local reply = redis.pcall(unpack(command))
+if type(reply) == 'table' and reply.err then
+  if (top() or -1) >= open then return 0 end
+  redis.call(unpack(command))
+end
+return 1

@@ -110,11 +110,12 @@ async def test_two_ingesters_agree_whose_numbers_count(valkey_url: str, seed: in
     dice = random.Random(seed)  # noqa: S311 - a repeatable story
     async with (
         still() as simulator,
-        bridging(simulator, valkey_url, ingester_id="one") as one,
-        bridging(simulator, valkey_url, ingester_id="two"),
+        bridging(simulator, valkey_url, ingester_id="one", replicas=2) as one,
+        bridging(simulator, valkey_url, ingester_id="two", replicas=2),
     ):
         simulator.faults.rest_trade_ids = True
-        await one.until_resynced(2)
+        await one.until("connected", 2)
+        await one.until_resynced()
         for turn in (1, 2):
             trade(simulator.account, dice, 20)
             await simulator.stop(abrupt=True)
