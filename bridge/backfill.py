@@ -26,12 +26,12 @@ from bridge.files import STDOUT, check, opened
 from bridge.ingest.closed import How
 from bridge.ingest.fetch import Rest
 from bridge.ingest.history import History, Wanted, iso, moment
-from bridge.ingest.pace import Pace
+from bridge.ingest.pace import Pace, Quiet
 from bridge.records import Kline, Source
 from bridge.settings import Settings
 from bridge.store import client, meta, scripts
 from bridge.store.appends import Appends
-from bridge.store.budget import Budget
+from bridge.store.budget import Ban, Budget
 from bridge.store.keys import Keys
 from bridge.values import Secret
 
@@ -151,8 +151,9 @@ class Backfill:
         """Share the budget of calls with the ingesters of this address, if there is a Redis to do it by."""
         if self._redis is None:
             return Pace(self._settings.rest_calls_per_2s)
-        address = f"{self._settings.rest_address or socket.gethostname()}:{call.path.rpartition('/')[2]}"
-        return Pace(self._settings.rest_calls_per_2s, Budget(self._redis, self._keys, address))
+        address = self._settings.rest_address or socket.gethostname()
+        budget = Budget(self._redis, self._keys, f"{address}:{call.path.rpartition('/')[2]}")
+        return Pace(self._settings.rest_calls_per_2s, budget, Quiet(Ban(self._redis, self._keys, address)))
 
     def _fit(self, history: History) -> None:
         cap, expected = self._appends.closed_cap(self._wanted.timeframe), history.expected

@@ -115,6 +115,8 @@ class EventName(StrEnum):
     HISTORY_SKIPPED = "history_skipped"
     CONTRADICTION = "contradiction"
     UNPROVEN = "unproven"
+    REST_AWAY = "rest_away"
+    REST_BACK = "rest_back"
     MUTE = "mute"
     RESYNCED = "resynced"
     STORE_LOST = "store_lost"

@@ -166,13 +166,15 @@ class ServerTime:
 class Contract:
     """One thing the exchange lists.
 
-    `idle` means that nothing at all was traded in the last 24 hours; `last_price` is empty before the first trade.
+    `idle` means that nothing at all was traded in the last 24 hours; `last_price` is empty before the first trade;
+    `delisted_ms` is when it stopped trading, 0 if that is not said.
     """
 
     symbol: str
     trading: bool
     idle: bool = False
     last_price: str = ""
+    delisted_ms: int = 0
 
 
 class Exchange(Protocol):
@@ -260,5 +262,6 @@ class Exchange(Protocol):
         """Ask for the candles that open from `first_ms` to `last_ms`, both inclusive; the answer is in order of time.
 
         The candle still open may be among them, and every candle says `closed=0`: what is over is not theirs to say.
-        `received_at` is 0, for the caller to fill in.
+        `received_at` is 0, for the caller to fill in. A row that cannot be read but for its time says so by the source
+        `lost`, and has no prices.
         """

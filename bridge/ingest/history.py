@@ -186,7 +186,7 @@ class History:
         for timeframe in lengths[:1] if self._length >= DAY_MS else lengths:
             rows, _ = await self._ask(timeframe, self.first - self._reach(timeframe), self.first)
             length = 1 if timeframe is self._wanted.timeframe else timeframe.milliseconds
-            if before := [row for row in rows if row.open_time + length <= self.first]:
+            if before := [row for row in rows if row.open_time + length <= self.first and row.close]:
                 return before[-1] if timeframe is self._wanted.timeframe else self._stand_in(before[-1], self.first)
         return None
 
@@ -195,7 +195,7 @@ class History:
         low, why = self.first, "it did not exist yet, or nobody traded it"
         for timeframe in reversed(self._ladder()):
             rows, _ = await self._ask(timeframe, low, low + self._reach(timeframe))
-            row = next((row for row in rows if row.open_time + timeframe.milliseconds > low), None)
+            row = next((row for row in rows if row.close and row.open_time + timeframe.milliseconds > low), None)
             low = max(low, row.open_time) if row else self.until
             why = f"its first {timeframe} candle opens at {iso(low)}" if row else why
             if row is None or low >= self.until:

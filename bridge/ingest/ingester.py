@@ -18,6 +18,7 @@ from bridge import __version__
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Call, Exchange
 from bridge.ingest import timekeeper
+from bridge.ingest.answers import Answers
 from bridge.ingest.candles import Candles
 from bridge.ingest.fetch import Rest
 from bridge.ingest.gate import Gate
@@ -27,7 +28,7 @@ from bridge.ingest.lead import Lead
 from bridge.ingest.listing import Listing
 from bridge.ingest.membership import Membership, named
 from bridge.ingest.nudges import hear
-from bridge.ingest.pace import Pace
+from bridge.ingest.pace import Pace, Quiet
 from bridge.ingest.pools import pools
 from bridge.ingest.prover import Prover
 from bridge.ingest.pulse import Pulse
@@ -43,11 +44,13 @@ from bridge.settings import Settings
 from bridge.store import client, meta
 from bridge.store.account import Account
 from bridge.store.appends import Appends
-from bridge.store.budget import Budget
+from bridge.store.budget import Ban, Budget
 from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
 from bridge.store.lane import Lane
 from bridge.store.members import Members
+from bridge.store.proofs import Proofs
+from bridge.store.published import Published
 from bridge.store.relief import relieve
 from bridge.store.tails import Tails
 from bridge.store.writer import Writer
@@ -108,9 +111,13 @@ class Ingester:
         )
         self._proving = Lead(self._public, self._membership.public.leads)
         self._reading = Lead(self._private, self._membership.private.leads)
+        self._quiet = Quiet(Ban(self._redis, keys, self._address))
         self._rest = Rest(exchange.rest_uri, self._clock, self._pace)
         self._listing = Listing(
             self._rest, exchange, self._clock, refresh_s=settings.contracts_refresh_s, on_change=self._nudge
+        )
+        answers = Answers(
+            Proofs(self._redis, keys), self._clock, int(settings.proof_timeout_s * 1000), self._router.happened
         )
         self._prover = Prover(
             exchange=exchange,
@@ -118,6 +125,7 @@ class Ingester:
             clock=self._clock,
             listing=self._listing,
             tails=Tails(self._redis, keys),
+            answers=answers,
             appends=appends,
             settings=settings,
             write=self._writer.append,
@@ -128,6 +136,7 @@ class Ingester:
             rest=self._rest,
             clock=self._clock,
             account=Account(self._redis, keys),
+            published=Published(self._redis, keys),
             appends=appends,
             settings=settings,
             write=self._writer.append,
@@ -223,7 +232,8 @@ class Ingester:
         settings, private = self._settings, bool(call.headers)
         who = f"account-{settings.bitmart_account}" if private else self._address
         calls = call.per_2s if private else settings.rest_calls_per_2s
-        return Pace(calls, Budget(self._redis, self._keys, f"{who}:{call.path.rpartition('/')[2]}"))
+        budget = Budget(self._redis, self._keys, f"{who}:{call.path.rpartition('/')[2]}")
+        return Pace(calls, budget, self._quiet)
 
     async def _join(self) -> None:
         """Make sure that the store is ours to write to, and become one of its ingesters."""
@@ -270,7 +280,7 @@ class Ingester:
         self._router.happened(EventName.STORE_LOST, self._keys.prefix, "the store came back without what it held")
         self._heartbeat.forget()
         self._prover.doubt()
-        self._recovery.need("store lost")
+        await self._recovery.store_lost()
 
     async def _drain(self, tasks: dict[str, asyncio.Task[None]]) -> None:
         log.info("draining")

@@ -26,6 +26,7 @@ from bridge.store.client import Unreachable
 from bridge.timeframes import Timeframe
 
 if TYPE_CHECKING:
+    from bridge.ingest.answers import Answers
     from bridge.ingest.fetch import Rest
     from bridge.ingest.listing import Listing
     from bridge.settings import Settings
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 _WORKERS: Final = 4
 _LOOK_S: Final = 0.25
 _RETRY_S: Final = 1.0
-_MUTE_PERIODS: Final = 2
 
 
 class Prover:
@@ -51,12 +51,13 @@ class Prover:
         clock: ExchangeClock,
         listing: Listing,
         tails: Tails,
+        answers: Answers,
         appends: Appends,
         settings: Settings,
         write: Callable[[Append], None],
         happened: Callable[[EventName, str, str], None],
     ) -> None:
-        """Join what is asked (`rest`, `listing`, `tails`) with where it goes (`write`, `happened`)."""
+        """Join what is asked (`rest`, `listing`, `tails`, `answers`) with where it goes (`write`, `happened`)."""
         self._exchange = exchange
         self._rest = rest
         self._clock = clock
@@ -73,8 +74,7 @@ class Prover:
         self._early: set[str] = set()
         self._orphans: dict[tuple[str, str], int] = {}
         self._gaps: set[tuple[str, str]] = set()
-        self._phases: dict[str, int] = {}
-        self._answered_ms = 0
+        self._answers = answers
         self._odd = Sampled(log)
         self.proven: dict[str, int] = {}
         self.closed_latency = Buckets()
@@ -119,6 +119,7 @@ class Prover:
 
     def doubt(self) -> None:
         """Look again how far every stream has come: the store may not hold any more what it was given."""
+        self._answers.forget()
         for series in self._series.values():
             series.known = False
 
@@ -134,10 +135,7 @@ class Prover:
 
     def mute(self) -> list[str]:
         """Return the symbols that trade while the socket, listened to all the time, shows nothing of it; each once."""
-        mute = [(key[0], series) for key, series in self._series.items() if series.mute_periods >= _MUTE_PERIODS]
-        for _, series in mute:
-            series.mute_periods = 0
-        return list(dict.fromkeys(symbol for symbol, _ in mute))
+        return list(dict.fromkeys(key[0] for key, series in self._series.items() if series.mute()))
 
     async def run(self) -> None:
         """Prove for ever."""
@@ -162,6 +160,7 @@ class Prover:
 
     async def _load(self) -> None:
         """Learn how far the streams of series that are new, or out of step, have come."""
+        await self._answers.load()
         unknown = [key for key, series in self._series.items() if not series.known]
         if not unknown:
             return
@@ -176,8 +175,9 @@ class Prover:
         """Close the candles of contracts that the exchange itself says did not trade."""
         for key, series in self._series.items():
             contract = self._listing.contracts.get(key[0])
+            series.end(contract.delisted_ms or None if contract and not contract.trading else None)
             if contract is not None and contract.idle and contract.trading and key not in self._busy:
-                phase = 0 if series.timeframe not in (Timeframe.D1, Timeframe.W1) else self._phases.get(key[1])
+                phase = 0 if series.timeframe not in (Timeframe.D1, Timeframe.W1) else self._answers.phases.get(key[1])
                 for closed in series.idle(contract.last_price, self._listing.asked_ms, phase):
                     self._append(key, series, closed)
 
@@ -216,24 +216,17 @@ class Prover:
             rows = await self._rest.send(call)
         except RestError as trouble:
             self._odd.warning("candles of %s %s cannot be fetched: %s", *key, trouble)
-            proven = series.failed(self._clock.now_ms(), self._silence_ms())
+            proven = series.failed(self._clock.now_ms(), await self._answers.silence_ms())
         else:
-            self._heard(rows)
             proven = series.prove(rows, window, sent_ms, self._clock.now_ms())
+            await self._answers.heard(rows)
+            if odd := sum(row.source == Source.LOST for row in rows):
+                self._odd.warning("%d candles of %s %s cannot be read", odd, *key)
         for closed in proven:
             self._append(key, series, closed)
         for text in series.contradictions:
             self._happened(EventName.CONTRADICTION, ":".join(key), text)
         series.contradictions.clear()
-
-    def _heard(self, rows: list[Kline]) -> None:
-        self._answered_ms = self._clock.now_ms()
-        if rows:
-            length = Timeframe(rows[-1].timeframe).milliseconds
-            self._phases[rows[-1].timeframe] = rows[-1].open_time % length
-
-    def _silence_ms(self) -> int:
-        return self._clock.now_ms() - self._answered_ms
 
     def _append(self, key: tuple[str, str], series: Series, closed: Closed) -> None:
         kline = msgspec.structs.replace(closed.kline, received_at=host_ms())

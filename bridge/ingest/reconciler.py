@@ -60,6 +60,7 @@ class Reconciler:
         self._on_applied = on_applied
         self._on_lost = on_lost
         self._wishes = Wishes(frozenset(), 0, paused=False)
+        self._lost = False
         self._owners: dict[str, list[str]] = {}
         self._nudged = asyncio.Event()
         self.names = Names(exchange)
@@ -110,12 +111,14 @@ class Reconciler:
     async def reconcile(self) -> None:
         """Read the wishes once and apply them; a store that lost them gets them back first."""
         wishes = await self._desired.read()
-        if wishes.revision < self.revision:
+        if wishes.revision < self.revision or self._lost:
             # Revisions never go back: this is not the store that we know. What it lacks is a loss, not a wish.
+            self._lost = True
             log.error("the store has lost what it held: restoring %d owners' wishes", len(self._owners))
             await self._desired.restore(self._owners, self._wishes.topics, paused=self._wishes.paused)
             wishes = await self._desired.read()
             await self._on_lost()
+            self._lost = False
         if wishes.revision != self._wishes.revision:
             self._owners = await self._desired.by_owner()
         self._wishes = wishes

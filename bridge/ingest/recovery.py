@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import RestError, StoreError
 from bridge.exchanges.base import Exchange
+from bridge.ingest.executions import Executions
 from bridge.ingest.folding import Folding
-from bridge.ingest.shortfall import Shortfall
 from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement, member_of
 from bridge.log import Sampled
-from bridge.records import EventName, Fill, Order, Position, Record, Resync, Source
+from bridge.records import EventName, Fill, Order, Position, PositionMode, PositionSide, Record, Resync, Source
 from bridge.store.client import Unreachable, described
 from bridge.timeframes import DAY_MS
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.settings import Settings
     from bridge.store.account import Account, Known
     from bridge.store.appends import Append, Appends
+    from bridge.store.published import Published
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ _RETRY_S: Final = 2.0
 _LOOK_S: Final = 0.1
 _GATHER_S: Final = 0.5
 _OVERLAP_MS: Final = 120_000
+_FORGOTTEN_AT_ONCE: Final = 1_000
+_MODES: Final = (PositionMode.HEDGE, PositionMode.ONE_WAY)
 
 
 class Recovery:
@@ -47,15 +50,20 @@ class Recovery:
         rest: Rest,
         clock: ExchangeClock,
         account: Account,
+        published: Published,
         appends: Appends,
         settings: Settings,
         write: Callable[[Append], None],
         happened: Callable[[EventName, str, str], None],
     ) -> None:
-        """Join what is asked (`rest`, `account`) with where it goes (`write`, `happened`)."""
+        """Join what is asked (`rest`, `account`, `published`) with where it goes (`write`, `happened`)."""
         self._exchange = exchange
         self._statement = Statement(exchange, rest, happened)
         self._folding = Folding(appends, write)
+        self._published = published
+        self._executions = Executions(
+            statement=self._statement, folding=self._folding, published=published, clock=clock, happened=happened
+        )
         self._clock = clock
         self._account = account
         self._appends = appends
@@ -70,7 +78,6 @@ class Recovery:
         self._began = 0
         self._floor = 0
         self._odd = Sampled(log)
-        self._shortfall = Shortfall()
         self.syncs = 0
 
     def follow(self, topics: frozenset[str]) -> None:
@@ -96,19 +103,28 @@ class Recovery:
             self._reason = reason
             self._asked.set()
 
+    async def store_lost(self) -> None:
+        """Have all of it read again: what was not published before our floor is no reason not to publish it after.
+
+        Raises redis-py's `RedisError` when Redis is out of reach.
+        """
+        if self._floor:
+            await self._account.lower(self._floor)
+        self.need("store lost")
+
     def heard(self, record: Record) -> None:
         """Take note of what the socket told."""
-        if isinstance(record, Order):
-            self._shortfall.order(record)
-        elif isinstance(record, Fill):
-            self._shortfall.fill(record)
+        if isinstance(record, Order | Fill):
+            self._executions.heard(record)
         elif isinstance(record, Position):
-            self._told.add(member_of(record))
+            # A frame without a mode may mean the slot of one-way mode.
+            both = {f"{record.symbol}:{PositionSide.BOTH}"} if record.position_mode not in _MODES else set()
+            self._told |= {member_of(record)} | both
 
     async def run(self) -> None:
         """Recover for ever: when asked, and every `PRIVATE_SYNC_S` while something is listened to."""
         async with asyncio.TaskGroup() as parts:
-            parts.create_task(self._complete_fills())
+            parts.create_task(self._executions.run())
             parts.create_task(self._remember())
             while True:
                 reason = await self._next_reason()
@@ -118,12 +134,20 @@ class Recovery:
                     self._asked.set()
 
     async def _remember(self) -> None:
-        """Learn the floor before the first read, too: the store may forget it while the exchange is away."""
-        while not self._floor:
+        """Learn the floor before the first read, too: the store may forget it while the exchange is away.
+
+        And learn from the other ingesters whose executions count.
+        """
+        while True:
             try:
-                self._floor = max(await self._account.floor(), self._floor)
+                if not self._floor:
+                    self._floor = max(await self._account.floor(), self._floor)
+                    self._executions.floor = self._floor
+                if not self._executions.by_rest and await self._published.by_rest():
+                    self._executions.by_rest = True
+                    self.need("trade ids")
             except Unreachable as trouble:
-                self._odd.warning("the floor is not known yet: %s", described(trouble))
+                self._odd.warning("the account's rules cannot be read: %s", described(trouble))
             await asyncio.sleep(_RETRY_S)
 
     async def _next_reason(self) -> str:
@@ -159,7 +183,7 @@ class Recovery:
         now = self._clock.now_ms()
         # What happens from the first login on is published. A store that lost its floor gets back ours.
         known = await self._account.known(self._floor or self._began - int(self._settings.private_lookback_s * 1000))
-        self._floor = known.floor
+        self._executions.floor = self._floor = known.floor
         self._folding.found = 0
         since = max(self._floor, known.synced_at - _OVERLAP_MS, now - REACH_MS)
         # The exchange is asked for whole seconds; the one that is still going on belongs to them.
@@ -170,13 +194,17 @@ class Recovery:
             if positions:
                 parts.create_task(self._sync_positions(known))
         await self._folding.settled()
+        if self._folding.held:
+            raise StoreError("more executions are told than the orders have traded")
         if self._asked.is_set() or not self._active:
             # The socket was lost meanwhile, even if it is back: whatever came since is not in what was read.
             return
         # Positions have no history: to read them alone must not shorten what is read of the orders later.
         at = now if orders else known.synced_at
-        if not await self._account.synced(at, max(self._floor, known.synced_at - DAY_MS), known.synced_at):
+        floor = max(self._floor, known.synced_at - DAY_MS)
+        if not await self._account.synced(at, floor, known.synced_at, known.floor):
             raise StoreError("Redis lost what it held while the account was read")
+        await self._account.forget(_FORGOTTEN_AT_ONCE)
         self.syncs += 1
         if reason or self._folding.found:
             self._mark(reason or "found", orders=orders, positions=positions)
@@ -199,19 +227,15 @@ class Recovery:
                 if order.order_id in known.orders or not 0 < order.updated_at < self._floor:
                     seen[order.order_id] = order
         # What is known as open and listed nowhere, and what traded without being listed, has to be asked for by name.
-        missing = {**known.orders, **{fill.order_id: fill.symbol for fill in fills}}
+        missing = {**known.orders, **self._folding.held, **{fill.order_id: fill.symbol for fill in fills}}
         for order_id in sorted(missing.keys() - seen.keys()):
             asked = await self._statement.order(missing[order_id], order_id)
             if asked is not None:
                 seen[order_id] = asked
         for order in sorted(seen.values(), key=lambda order: order.updated_at):
-            self._shortfall.order(order)
+            self._executions.order(order)
             self._folding.add(order)
-        # Rows come in no known order; the ids of executions grow.
-        for fill in sorted(fills, key=lambda fill: (fill.traded_at, len(fill.trade_id), fill.trade_id)):
-            self._fold_fill(fill)
-        for order_id in self._shortfall.due(asyncio.get_running_loop().time()):
-            await self._complete(order_id)
+        await self._executions.fold(fills, {order.order_id: order.filled_size for order in seen.values()})
 
     async def _fills(self, known: Known, since: int, now: int) -> list[Fill]:
         """Read the executions from the newest one known on: a reply without any proves nothing."""
@@ -232,25 +256,3 @@ class Recovery:
             member = member_of(position)
             if (member, position.size) in agreed and member not in self._told:
                 self._folding.add(position)
-
-    async def _complete_fills(self) -> None:
-        """Ask for the executions of orders that have traded more than we know of."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            if not self._floor:
-                # Nobody can tell yet what is too old to be published.
-                continue
-            for order_id in self._shortfall.due(asyncio.get_running_loop().time()):
-                try:
-                    await self._complete(order_id)
-                except RestError as trouble:
-                    self._odd.warning("executions of order %s cannot be read: %s", order_id, trouble)
-
-    async def _complete(self, order_id: str) -> None:
-        for fill in await self._statement.trades_of(order_id, self._clock.now_ms()):
-            self._fold_fill(fill)
-
-    def _fold_fill(self, fill: Fill) -> None:
-        self._shortfall.fill(fill)
-        if fill.traded_at >= self._floor:
-            self._folding.add(fill)

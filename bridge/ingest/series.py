@@ -17,6 +17,7 @@ Where REST stays behind the socket for longer than the time-out, REST's row is t
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -25,20 +26,22 @@ import msgspec
 
 from bridge.ingest.asking import Asking
 from bridge.ingest.closed import Closed, How, Window, empty, named, traded
-from bridge.ingest.comparison import behind, both, same
+from bridge.ingest.comparison import behind, both
+from bridge.ingest.disputes import Disputes
+from bridge.ingest.idle import Idle
+from bridge.ingest.unreadable import Unreadable
 from bridge.ingest.written import Written
 from bridge.records import Kline, Source
-from bridge.timeframes import HOUR_MS, Timeframe
+from bridge.timeframes import Timeframe
 
 ROW_AFTER_MS: Final = 3_000
 EMPTY_AFTER_MS: Final = 10_000
 SURE_AFTER_MS: Final = 60_000
-# How far back the word "nothing in 24 hours" is trusted: nobody says how exactly these are counted.
-QUIET_MS: Final = 23 * HOUR_MS
-# While that word is this young, its next repetition is waited for and REST is spared.
-_YOUNG_MS: Final = 180_000
 _EARLIEST_DEADLINE_MS: Final = 30_000
 _LATEST_DEADLINE_MS: Final = 300_000
+# So many periods in a row that trade unseen make a topic mute.
+MUTE_PERIODS: Final = 2
+_MUTE_PATIENCE: Final = 64
 
 
 class Series:
@@ -60,23 +63,32 @@ class Series:
         self.known = False
         self.listening_since: int | None = None
         self.mute_periods = 0
-        self.contradictions: list[str] = []
+        self.mute_patience = MUTE_PERIODS
         self._length = timeframe.milliseconds
         self._cap = cap
         self._timeout_ms = timeout_ms
         self._since = now_ms
         self._written = Written(symbol, timeframe, now_ms)
         self._asking = Asking(seed, cap)
+        self._unreadable = Unreadable(timeout_ms)
         self._shown: dict[int, Kline] = {}
         self._shown_until = 0
-        self._disputed: int | None = None
-        self._quiet_from = 0
-        self._quiet_until = 0
+        self._disputes = Disputes()
+        self._idle = Idle(cap)
 
     @property
     def tail(self) -> Kline | None:
         """The last candle written, `None` where there is none."""
         return self._written.tail
+
+    def end(self, delisted_ms: int | None) -> None:
+        """Take note of when the contract was delisted, or that it trades."""
+        self._written.until = delisted_ms
+
+    @property
+    def contradictions(self) -> list[str]:
+        """Where REST contradicts what is written or was shown, in words, for the caller to tell and clear."""
+        return self._disputes.told
 
     def resume(self, tail: Kline | None) -> None:
         """Take note of the stream's last entry, or that there is none."""
@@ -106,15 +118,23 @@ class Series:
         elif self.listening_since is None:
             self.listening_since = now_ms
 
+    def mute(self) -> bool:
+        """Tell, once, that the topic is mute: each time in vain it takes twice as many periods to tell it again."""
+        if self.mute_periods < self.mute_patience:
+            return False
+        self.mute_periods, self.mute_patience = 0, min(2 * self.mute_patience, _MUTE_PATIENCE)
+        return True
+
     def lag_ms(self, now_ms: int) -> int:
         """Return how long the oldest period that is over waits to be proven; 0 if none does."""
-        return max(0, now_ms - self._written.next_end) if self.known and self.tail else 0
+        waits = self.known and self.tail and not self._written.over
+        return max(0, now_ms - self._written.next_end) if waits else 0
 
     def due(self, now_ms: int) -> int | None:
         """Return the deadline of the oldest unproven period if REST can be asked now, else `None`."""
-        if not self.known or now_ms < self._asking.not_before or now_ms < self._ready_at():
+        if not self.known or self._written.over or now_ms < self._asking.not_before or now_ms < self._ready_at():
             return None
-        if self._quiet_from <= self._written.next_open and now_ms - self._quiet_until < _YOUNG_MS and not self._shown:
+        if not self._shown and self._idle.lasts(self._written.next_open, now_ms):
             return None
         allowed = min(max(self._length // 10, _EARLIEST_DEADLINE_MS), _LATEST_DEADLINE_MS)
         return (self._written.next_end if self.tail else self._since) + allowed
@@ -134,6 +154,9 @@ class Series:
             now_ms: when the reply came.
         """
         proven = []
+        rows = self._unreadable.without(rows)
+        if self._written.until is not None:
+            window = dataclasses.replace(window, last=min(window.last, self._written.until))
         if self.known and window.after == (self.tail.open_time if self.tail else None):
             own = window.timeframe is self.timeframe
             proven = list(self._proven(rows, window, sent_ms, now_ms) if own else self._absent(rows, window, sent_ms))
@@ -152,23 +175,12 @@ class Series:
         `last_price` stands for the close before them where the stream begins or jumps, and `phase_ms` says where in the
         count of time such periods begin, if that is known.
         """
-        if told_ms - QUIET_MS > self._quiet_until:
-            self._quiet_from = told_ms - QUIET_MS
-        self._quiet_until = told_ms
-        if not self.known or max(self._shown, default=-1) >= self._quiet_from:
+        self._idle.told(told_ms)
+        if not self.known or max(self._shown, default=-1) >= self._idle.since:
             return []
-        proven = []
-        if self.tail is None or told_ms - self.tail.open_time > (self._cap + 1) * self._length:
-            phase = self.tail.open_time if self.tail else phase_ms
-            if phase is None or not last_price.strip("0."):
-                return []
-            opened = self._written.over_at(told_ms - EMPTY_AFTER_MS, phase)
-            if opened < self._quiet_from:
-                return []
-            begun = empty(self.symbol, self.timeframe, opened, last_price)
-            proven.append(self._write(begun, How.JUMP if self.tail else How.START))
-        while self._quiet_from <= self._written.next_open and self._written.next_end + EMPTY_AFTER_MS <= told_ms:
-            proven.append(self._write(self._written.empty()))
+        proven = list(self._idle.closed(self._written, told_ms - EMPTY_AFTER_MS, last_price, phase_ms))
+        if proven:
+            self._forget_shown(proven[-1].kline.open_time)
         return proven
 
     def _proven(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> Iterator[Closed]:
@@ -189,11 +201,11 @@ class Series:
             if late_ms < (ROW_AFTER_MS if traded(first) else EMPTY_AFTER_MS) or (shown and behind(first, shown)):
                 return
             yield self._write(named(first), window.how)
-        elif not self._agrees(self.tail, by_open.get(self.tail.open_time), newest):
+        elif not self._disputes.agrees(self._written, by_open.get(self.tail.open_time), newest):
             return
         if self._written.anchor is not None and newest < self._written.anchor:
             return
-        self._learn([row.open_time for row in rows if traded(row)])
+        self._written.learn([row.open_time for row in rows if traded(row)])
         while (end := self._written.next_end) + ROW_AFTER_MS <= sent_ms and self._written.next_open < window.last:
             kline = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
             if kline is None:
@@ -202,6 +214,8 @@ class Series:
 
     def _absent(self, rows: Sequence[Kline], window: Window, sent_ms: int) -> Iterator[Closed]:
         """Yield the empty candles that lie in no trading candle of those longer ones; learn where the last trade is."""
+        if self._unreadable:
+            return
         opens = [row.open_time for row in rows if traded(row)]
         length = window.timeframe.milliseconds
         if not opens or (self._written.anchor is not None and opens[-1] + length <= self._written.anchor):
@@ -222,17 +236,15 @@ class Series:
             if self._written.next_open in self._shown or not self._certain(opens[-1], sent_ms):
                 break
             yield self._write(self._written.empty())
-        self._learn(opens)
-
-    def _learn(self, opens: Sequence[int]) -> None:
-        """Take the last candle known to have traded before the end of the next period as the anchor."""
-        past = bisect_left(opens, self._written.next_end)
-        if past and (self._written.anchor is None or opens[past - 1] > self._written.anchor):
-            self._written.anchor = opens[past - 1]
+        self._written.learn(opens)
 
     def _judge(self, row: Kline | None, newest: int, sent_ms: int, now_ms: int) -> Kline | None:
         open_time, end = self._written.next_open, self._written.next_end
         shown = self._shown.get(open_time)
+        if self._unreadable.holds(open_time):
+            return self._lost(shown, now_ms)
+        if shown is not None:
+            self.mute_patience = MUTE_PERIODS
         if shown is not None and (row is None or behind(row, shown)):
             if now_ms - end < self._timeout_ms:
                 return None
@@ -247,6 +259,15 @@ class Series:
             return named(row) if row else self._written.empty()
         return None
 
+    def _lost(self, shown: Kline | None, now_ms: int) -> Kline | None:
+        """Return what stands for a candle that REST tells in a way nobody can read, once it was waited for."""
+        if not self._unreadable.given_up(self._written.next_open, now_ms):
+            return None
+        self.contradictions.append(f"REST's row of {self._written.next_open} cannot be read")
+        if shown is not None and self._listened():
+            return msgspec.structs.replace(shown, source=Source.WS.value)
+        return self._written.lost()
+
     def _certain(self, newest: int, sent_ms: int) -> bool:
         """Tell whether the next period's absence from a reply is more than that reply's being early."""
         return newest > self._written.next_open or self._listened() or sent_ms >= self._written.next_end + SURE_AFTER_MS
@@ -256,24 +277,12 @@ class Series:
         return self.listening_since is not None and self.listening_since <= self._written.next_open
 
     def _by_socket(self, now_ms: int) -> Iterator[Closed]:
-        while self.tail is not None and now_ms - self._written.next_end >= self._timeout_ms:
+        while self.tail is not None and not self._written.over and now_ms - self._written.next_end >= self._timeout_ms:
             shown = self._shown.get(self._written.next_open)
             if shown is None or not self._listened():
                 return
             self._written.anchor = shown.open_time
             yield self._write(msgspec.structs.replace(shown, source=Source.WS.value))
-
-    def _agrees(self, written: Kline, row: Kline | None, newest: int) -> bool:
-        """Compare a reply with what is written last, if it is there; tell whether its periods begin where ours do."""
-        shifted = (newest - written.open_time) % self._length
-        if self._disputed != written.open_time and (shifted or (row is not None and not same(row, written))):
-            # What is written stays: Redis takes no older ids. But nobody shall have to find that out alone.
-            self._disputed = written.open_time
-            self.contradictions.append(both(written, row) + (f", but one opens at {newest}" if shifted else ""))
-            if row is not None and not behind(row, written):
-                # What follows without a trade repeats the true close.
-                self._written.tail = msgspec.structs.replace(row, closed=1)
-        return not shifted
 
     def _write(self, kline: Kline, how: How = How.NEXT) -> Closed:
         closed = self._written.add(kline, how)

@@ -62,6 +62,11 @@ class Shortfall:
             known.not_before, known.wait_s = now + known.wait_s, min(known.wait_s * 2, _LONGEST_WAIT_S)
         return due
 
+    def filled(self, order_id: str) -> Decimal:
+        """Return how much an order has traded, 0 if it is not known."""
+        known = self._orders.get(order_id)
+        return known.filled if known else Decimal(0)
+
     def _drop_settled(self, order_id: str) -> None:
         known = self._orders[order_id]
         if known.finished and not known.short:

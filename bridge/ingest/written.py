@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
 import msgspec
 
 from bridge.ingest.closed import Closed, How, empty
@@ -15,6 +18,7 @@ class Written:
     Attributes:
         tail: the last candle; `None` where there is none.
         anchor: the open of the last candle known to have traded; a reply that lacks it proves no absence.
+        until: when the contract was delisted; the period it falls into is the last one.
     """
 
     def __init__(self, symbol: str, timeframe: Timeframe, since_ms: int) -> None:
@@ -23,25 +27,52 @@ class Written:
         self.timeframe = timeframe
         self.tail: Kline | None = None
         self.anchor: int | None = None
+        self.until: int | None = None
+        self._price = ""
         self._length = timeframe.milliseconds
         self._since = since_ms
 
     def resume(self, tail: Kline | None) -> None:
         """Go on from the stream's last entry."""
         self.tail = tail
+        self._price = tail.close if tail else ""
         self.anchor = tail.open_time if tail and tail.source == Source.REST else None
 
     def add(self, kline: Kline, how: How = How.NEXT) -> Closed:
         """Return the candle as one that is closed, and go on from it."""
         closed = msgspec.structs.replace(kline, closed=1)
         self.tail = closed
+        # After a candle that was lost, nothing newer is known than the close before it.
+        self._price = closed.close or self._price
         if closed.source == Source.REST:
             self.anchor = closed.open_time
         return Closed(closed, how)
 
+    def correct(self, row: Kline) -> None:
+        """Go on from what the last candle truly was: what follows without a trade repeats the true close."""
+        self.tail = msgspec.structs.replace(row, closed=1)
+        self._price = row.close
+
+    def learn(self, opens: Sequence[int]) -> None:
+        """Take the last of these trading candles that opened before the end of the next period as the anchor."""
+        past = bisect_left(opens, self.next_end)
+        if past and (self.anchor is None or opens[past - 1] > self.anchor):
+            self.anchor = opens[past - 1]
+
+    def lost(self) -> Kline:
+        """Return the next period's candle if nobody can tell it."""
+        return msgspec.structs.replace(
+            self.empty(), open="", high="", low="", close="", volume="", source=Source.LOST.value
+        )
+
     def empty(self) -> Kline:
         """Return the next period's candle if nothing was traded in it."""
-        return empty(self.symbol, self.timeframe, self.next_open, self.tail.close if self.tail else "")
+        return empty(self.symbol, self.timeframe, self.next_open, self._price)
+
+    @property
+    def over(self) -> bool:
+        """Whether the contract was delisted before the next period."""
+        return self.until is not None and self.next_open >= self.until
 
     @property
     def next_open(self) -> int:

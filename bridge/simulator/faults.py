@@ -72,6 +72,8 @@ class Faults:
         rest_start_exclusive: A kline row that opens exactly at start_time is left out.
         rest_truncate: A kline window of more than 500 candles is cut to its first 500 instead of being refused.
         rest_odd_bounds: Kline rows whose close lies above their high, as one client reported.
+        rest_trade_ids: REST names executions by other numbers than the socket does; nothing documents that they are the
+            same, and no capture shows both.
         gateway_message: Gateway errors (30xxx) use `message` instead of `msg`.
         maintenance: `/system/service` announces a contract maintenance that is going on.
     """
@@ -130,6 +132,7 @@ class Faults:
     rest_start_exclusive: bool = False
     rest_truncate: bool = False
     rest_odd_bounds: bool = False
+    rest_trade_ids: bool = False
     gateway_message: bool = False
     maintenance: bool = False
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _DAY_S = 86_400
 _MOST_OPEN, _MOST_ROWS = 100, 200
+# How far apart the numbers of REST and of the socket are when they differ.
+_OTHER_IDS = 500_000_000_000_000
 _DEFAULT_S, _LONGEST_S = 7 * _DAY_S, 90 * _DAY_S
 
 
@@ -76,7 +78,8 @@ class PrivateRest:
             and start <= fill.at <= end
             and _matches(self.account.orders[fill.order_id], query)
         )
-        return ok([_trade_row(fill) for fill in islice(rows, _MOST_ROWS)])
+        shift = _OTHER_IDS if self.account.faults.rest_trade_ids else 0
+        return ok([_trade_row(fill, shift) for fill in islice(rows, _MOST_ROWS)])
 
     async def positions(self, query: Query) -> Reply:
         """Open positions, or every side of one symbol, held or not (documented)."""
@@ -195,11 +198,11 @@ class PrivateRest:
         }
 
 
-def _trade_row(fill: Fill) -> Frame:
+def _trade_row(fill: Fill, shift: int) -> Frame:
     """A row as documented: trade_id is the string of the number on the WebSocket, paid_fees positive for a cost."""
     return {
         "order_id": fill.order_id,
-        "trade_id": str(fill.trade_id),
+        "trade_id": str(fill.trade_id + shift),
         "symbol": fill.symbol,
         "side": fill.side,
         "price": plain(fill.price),

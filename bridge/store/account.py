@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import NoScriptError
 
-from bridge.store.scripts import SYNCED
+from bridge.store.scripts import FORGET, LOWER, SYNCED, Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bridge.store.keys import Keys
 
 _RECENT: Final = 500
+# A socket stamps an execution with its order's time, which need not be the one that REST tells: memory goes later.
+_KEPT_MS: Final = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +75,43 @@ class Account:
         """Return what nothing older than is published, 0 if that was never decided."""
         return int(await self._client.hget(self._keys.synced, "floor") or 0)
 
-    async def synced(self, at: int, floor: int, since: int = 0) -> bool:
+    async def synced(self, at: int, floor: int, since: int = 0, old_floor: int = 0) -> bool:
         """Keep that the account was read completely until `at`, and that nothing older than `floor` is published.
 
         Not if the store does not know any more that it was read until `since`, from where this reading began: then it
-        lost what it held meanwhile, and all of that has to be read again. Tell whether it was kept.
+        lost what it held meanwhile. Nor if its floor is below `old_floor`, which this reading reached back to. All of
+        that has to be read again. Tell whether it was kept.
         """
-        arguments = (str(at), str(floor), str(since))
+        return bool(await self._run(SYNCED, [self._keys.synced], at, floor, since, old_floor))
+
+    async def lower(self, floor: int) -> bool:
+        """Let a store that lost its floor have this one again, if it is lower than what it has; tell whether it is.
+
+        What was read completely above it does not count any more: it did not reach back so far.
+        """
+        return bool(await self._run(LOWER, [self._keys.synced], floor))
+
+    async def forget(self, most: int) -> tuple[int, int]:
+        """Forget executions and finished orders from before the floor, at most so many of each; return how many went.
+
+        They are never appended again: whatever is older is refused from then on.
+        """
+        floor = await self.floor()
+        finished = self._keys.finished_orders
+        upto = f"({floor - _KEPT_MS}"
+        found = await self._client.zrange(finished, "(0", upto, byscore=True, offset=0, num=most)
+        old = cast("list[str]", found)
+        keys = [self._keys.synced, self._keys.seen_fills, finished, self._keys.open_orders, self._keys.fill_sizes]
+        keys += [self._keys.order(order_id) for order_id in old]
+        fills, orders = await self._run(FORGET, keys, _KEPT_MS, most, *old)
+        return int(fills), int(orders)
+
+    async def _run(self, script: Script, keys: list[str], *arguments: int | str) -> Any:  # noqa: ANN401 - as Redis says
+        given = [str(argument) for argument in arguments]
         try:
-            answer = await self._client.evalsha(SYNCED.sha, 1, self._keys.synced, *arguments)
+            return await self._client.evalsha(script.sha, len(keys), *keys, *given)
         except NoScriptError:
-            answer = await self._client.eval(SYNCED.text, 1, self._keys.synced, *arguments)
-        return bool(answer)
+            return await self._client.eval(script.text, len(keys), *keys, *given)
 
     async def _symbols(self, order_ids: list[str]) -> dict[str, str]:
         async with self._client.pipeline(transaction=False) as pipe:

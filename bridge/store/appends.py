@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from bridge.records import Event, Fill, Kline, Order, Position, Record, Resync, fields_of, slot_of
+from bridge.records import Event, Fill, Kline, Order, Position, PositionSide, Record, Resync, fields_of, slot_of
 from bridge.settings import Settings
 from bridge.store import scripts
 from bridge.store.keys import Keys
@@ -129,18 +129,19 @@ class Appends:
         return self.settings.cap_closed_1m if timeframe is Timeframe.M1 else self.settings.cap_closed
 
     def _order(self, order: Order) -> Append:
-        keys = (self.keys.orders, self.keys.order(order.order_id), self.keys.open_orders)
+        state = (self.keys.order(order.order_id), self.keys.open_orders, self.keys.finished_orders)
+        keys = (self.keys.orders, *state, self.keys.synced)
         return Append(scripts.ORDER, keys, (self.settings.cap_orders, *fields_of(order)))
 
     def _fill(self, fill: Fill) -> Append:
-        keys = (self.keys.fills, self.keys.seen_fills)
-        return Append(scripts.FILL, keys, (self.settings.cap_fills, *fields_of(fill)))
+        state = (self.keys.seen_fills, self.keys.synced, self.keys.fill_sizes, self.keys.order(fill.order_id))
+        return Append(scripts.FILL, (self.keys.fills, *state), (self.settings.cap_fills, *fields_of(fill)))
 
     def _position(self, position: Position) -> Append:
+        slots = (self.keys.position(position.symbol, slot) for slot in PositionSide if slot)
+        keys = (self.keys.positions, self.keys.open_positions, self.keys.synced, *slots)
         slot = slot_of(position)
-        keys = (self.keys.positions, self.keys.position(position.symbol, slot), self.keys.open_positions)
-        member = f"{position.symbol}:{slot}"
-        return Append(scripts.POSITION, keys, (self.settings.cap_positions, member, *fields_of(position)))
+        return Append(scripts.POSITION, keys, (self.settings.cap_positions, slot, *fields_of(position)))
 
 
 def _log(stream: str, cap: int, entry: Event | Resync) -> Append:

@@ -36,3 +36,22 @@ class Budget:
             return int(await self._client.evalsha(BUDGET.sha, 1, self._key, str(gap_ms), str(ban_ms)))
         except NoScriptError:
             return int(await self._client.eval(BUDGET.text, 1, self._key, str(gap_ms), str(ban_ms)))
+
+
+class Ban:
+    """The exchange's ban of an address, which holds for every path. Both methods may raise redis-py's `RedisError`."""
+
+    def __init__(self, client: Redis, keys: Keys, address: str) -> None:
+        """Share with all who name the same `address`."""
+        self._client = client
+        self._key = keys.ban(address)
+
+    async def left(self) -> float:
+        """Return for how many seconds more nobody may call."""
+        return max(0, await self._client.pttl(self._key)) / 1000
+
+    async def begin(self, seconds: float) -> None:
+        """Let nobody call for `seconds`; a shorter ban does not shorten a longer one."""
+        milliseconds = math.ceil(seconds * 1000)
+        await self._client.set(self._key, "1", px=milliseconds, nx=True)
+        await self._client.pexpire(self._key, milliseconds, gt=True)

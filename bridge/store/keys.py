@@ -81,6 +81,15 @@ class Keys:
         """Stream: one entry for each closed candle, its id the candle's open."""
         return f"{self.klines(symbol, timeframe)}:closed"
 
+    @property
+    def proof(self) -> str:
+        """Hash: when REST last answered anybody (`heard`, exchange ms), and where long periods begin (`phase:<tf>`)."""
+        return f"{self.prefix}:proof"
+
+    def ban(self, address: str) -> str:
+        """String: present while nobody may call the exchange from an address."""
+        return f"{self.prefix}:ban:{address}"
+
     def budget(self, address: str) -> str:
         """String: when the next REST call may leave from an address."""
         return f"{self.prefix}:budget:{address}"
@@ -104,8 +113,16 @@ class Keys:
         return f"{self.orders}:open"
 
     @property
+    def finished_orders(self) -> str:
+        """Sorted set: ids of the finished orders that are not forgotten yet, by their last change."""
+        return f"{self.orders}:finished"
+
+    @property
     def synced(self) -> str:
-        """Hash: until `at` (exchange ms) the account was read completely; nothing older than `floor` is appended."""
+        """Hash: until `at` (exchange ms) the account was read completely; REST tells nothing older than `floor`.
+
+        What is older than `forgotten` may have been forgotten: nobody appends it any more.
+        """
         return f"{self.orders}:synced"
 
     @property
@@ -117,6 +134,11 @@ class Keys:
     def seen_fills(self) -> str:
         """Sorted set: identities of the executions in that stream, by the time of trading."""
         return f"{self.fills}:seen"
+
+    @property
+    def fill_sizes(self) -> str:
+        """Hash: `<order>:ws` and `<order>:rest`, how much of an order is in that stream from either source."""
+        return f"{self.fills}:sizes"
 
     @property
     def positions(self) -> str:

@@ -1,6 +1,7 @@
 -- Join what is said of an order with what is known, and append the result if the knowledge grew.
--- KEYS: stream, the order's hash, the set of open orders.  ARGV: cap, then the entry's names and values in turn.
+-- KEYS: stream, the order's hash, the set of open orders, the sorted set of finished ones, synced.  ARGV: cap, then the entry's names and values in turn.
 -- Returns 1 if appended, else 0.
+-- A finished order of which nothing is known, and that is older than what is kept, is one that was forgotten.
 -- Progress never falls: accepted < open < finished, and filled_size only grows. Everything else follows the newer
 -- updated_at; what is absent (an empty string, or unknown) changes nothing. The raw state goes with the status; one that
 -- has no name changes no status and is passed on once.
@@ -18,6 +19,11 @@ local flat = redis.call('HGETALL', KEYS[2])
 for i = 1, #flat, 2 do known[flat[i]] = flat[i + 1] end
 
 local joined, grew = {}, next(known) == nil
+if grew and rank[said.status] == 3 then
+  local bound = redis.call('HGET', KEYS[5], said.source == 'rest' and 'floor' or 'forgotten')
+  local stamp = tonumber(said.updated_at) or 0
+  if stamp > 0 and stamp < (tonumber(bound) or 0) then return 0 end
+end
 for _, name in ipairs(names) do joined[name] = said[name] end
 if not grew then
   local newer = (tonumber(said.updated_at) or 0) > (tonumber(known.updated_at) or 0)
@@ -46,6 +52,7 @@ end
 if not grew then
   -- The stamp is kept all the same: what is older than this must not pass for news later.
   redis.call('HSET', KEYS[2], 'updated_at', joined.updated_at, 'state', joined.state, 'created_at', joined.created_at)
+  if rank[known.status] == 3 then redis.call('ZADD', KEYS[4], 'GT', tonumber(joined.updated_at) or 0, said.order_id) end
   return 0
 end
 
@@ -60,6 +67,8 @@ for _, name in ipairs(names) do
 end
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(entry))
 redis.call('HSET', KEYS[2], unpack(entry))
-if rank[joined.status] == 3 then redis.call('SREM', KEYS[3], joined.order_id)
+if rank[joined.status] == 3 then
+  redis.call('SREM', KEYS[3], joined.order_id)
+  redis.call('ZADD', KEYS[4], tonumber(joined.updated_at) or 0, joined.order_id)
 else redis.call('SADD', KEYS[3], joined.order_id) end
 return 1

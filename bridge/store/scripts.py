@@ -40,5 +40,7 @@ DESIRED = _read("desired")
 HEARTBEAT = _read("heartbeat")
 BUDGET = _read("budget")
 SYNCED = _read("synced")
+FORGET = _read("forget")
+LOWER = _read("lower")
 
 APPENDS = (KLINE, CLOSED, ORDER, FILL, POSITION, LOG)

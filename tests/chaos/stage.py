@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MakeProgram = Callable[[str, Path, Mapping[str, str]], Program]
 
 _ORDER_EVERY_S: Final = 5.0
+_STARTS: Final = 20
 _TURN_S: Final = 0.03
 _ENDLESS: Final = "10000000"
 _HURRIED: Final = {
@@ -120,8 +121,13 @@ class Stage:
     async def start_store(self) -> None:
         """Start the store; what it answers is on disk, so that its sudden death loses nothing that it took."""
         await self.store.start()
-        async with self.redis() as redis:
-            await redis.config_set("appendfsync", "always")
+        for _ in range(_STARTS):
+            # Another fault may cut all clients in this very moment, us included.
+            with suppress(RedisError):
+                async with self.redis() as redis:
+                    await redis.config_set("appendfsync", "always")
+                    return
+        raise RuntimeError("the store takes no settings")
 
     def kill_store(self) -> None:
         """End the store's process without a chance to say anything."""

@@ -309,7 +309,7 @@ TRIALS: Final = (
     Trial(
         "a closed candle need not be exactly the next",
         (_kinds("candle missing"),),
-        _script("CLOSED", ("if ahead ~= tonumber(ARGV[3])", "if false")),
+        _script("CLOSED", ("if open ~= newest + period", "if false")),
         (REWOUND, _TIME),
     ),
     Trial(
@@ -318,7 +318,7 @@ TRIALS: Final = (
         _script(
             "CLOSED",
             ("ARGV[4 + 9] .. '-0'", "'*'"),
-            ("if last then", "if false then"),
+            ("if newest then", "if false then"),
             ("elseif ARGV", "elseif last and ARGV"),
         ),
         (_TIME,),

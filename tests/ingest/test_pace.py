@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.ingest import pace
-from bridge.ingest.pace import Pace
+from bridge.ingest.pace import Pace, Quiet
 from bridge.store import client
-from bridge.store.budget import Budget
+from bridge.store.budget import Ban, Budget
 from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.support import wait_until
@@ -118,17 +118,45 @@ async def test_a_redis_that_answers_late_delays_turns_and_does_not_heap_them(sto
     assert none_early([at for each in came for at in each], begun)
 
 
-@pytest.mark.parametrize(("status", "name"), [(429, "_REFUSED_S"), (418, "_BANNED_S")])
-async def test_after_a_refusal_all_of_that_address_keep_still(
-    store: Redis, other: Redis, monkeypatch: pytest.MonkeyPatch, status: int, name: str
+async def test_after_a_refusal_all_who_share_that_budget_keep_still(
+    store: Redis, other: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace, name, 0.3)
+    monkeypatch.setattr(pace, "_REFUSED_S", 0.3)
     takers = [Pace(CALLS, Budget(connected, KEYS, "here")) for connected in (store, other)]
     await asyncio.gather(*(taker.turn() for taker in takers))
     begun = own_ms()
-    await takers[0].refused(status)
+    await takers[0].refused(429)
     came = await asyncio.gather(*(turns(taker, 2) for taker in takers))
     assert none_early([at for each in came for at in each], begun + 300)
+
+
+async def test_a_ban_found_by_one_path_stills_all_paths_of_that_address_in_all_ingesters(
+    store: Redis, other: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_BANNED_S", 0.3)
+    mine, theirs = Quiet(Ban(store, KEYS, "here")), Quiet(Ban(other, KEYS, "here"))
+    elsewhere = Pace(CALLS, Budget(other, KEYS, "there:kline"), Quiet(Ban(other, KEYS, "there")))
+    takers = [
+        Pace(CALLS, Budget(connected, KEYS, f"here:{path}"), quiet)
+        for connected, quiet in ((store, mine), (other, theirs))
+        for path in ("kline", "details")
+    ]
+    await asyncio.gather(*(taker.turn() for taker in takers))
+    begun = own_ms()
+    await takers[0].refused(418)
+    await elsewhere.turn()
+    assert own_ms() < begun + 300, "another address is not banned"
+    came = [await turns(taker, 1) for taker in takers]
+    # The server counts whole milliseconds.
+    assert all(at >= begun + 300 - ROUNDING_MS for (at,) in came)
+
+
+async def test_a_ban_is_respected_without_redis_too(away: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "_BANNED_S", 0.2)
+    quiet = Quiet(Ban(away, KEYS, "here"))
+    begun = own_ms()
+    await Pace(CALLS, quiet=quiet).refused(418)
+    assert none_early(await turns(Pace(CALLS, quiet=quiet), 2), begun + 200)
 
 
 async def test_a_refusal_is_respected_without_redis_too(away: Redis, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -352,3 +352,24 @@ async def test_whoever_leaves_keeps_nothing_once_others_have_it(store: Redis) ->
         parts.membership.hear(Beat(leaving))
         await parts.reconciler.apply(wishes(BTC, ETH))
         assert parts.public.wanted == frozenset(), "with nobody to wait for, nothing is held"
+
+
+async def test_a_loss_that_could_not_be_made_good_is_taken_up_again(store: Redis) -> None:
+    async with reconciling(store) as parts:
+        await Desired(store, KEYS).change("one", add=[BTC])
+        await parts.reconciler.reconcile()
+        await store.flushall()
+        sound = parts.reconciler._on_lost  # noqa: SLF001 - Redis goes away in the middle of it
+
+        async def fails() -> None:
+            parts.reconciler._on_lost = sound  # noqa: SLF001 - and comes back
+            raise ConnectionError
+
+        parts.reconciler._on_lost = fails  # noqa: SLF001 - as above
+        with pytest.raises(ConnectionError):
+            await parts.reconciler.reconcile()
+        assert parts.losses == []
+        await parts.reconciler.reconcile()
+        assert len(parts.losses) == 1
+        await parts.reconciler.reconcile()
+        assert len(parts.losses) == 1

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.ingest.closed import Closed, How, Window
-from bridge.ingest.series import QUIET_MS, Series
+from bridge.ingest.idle import QUIET_MS
+from bridge.ingest.series import Series
 from bridge.records import Kline, Source
 from bridge.timeframes import Timeframe
 
@@ -941,3 +942,66 @@ def test_what_is_written_is_the_truth_without_a_hole_and_in_the_end_complete(sce
         play.word(0)
     assert play.written
     assert play.written[-1].kline.open_time >= goal
+
+
+# What cannot be read, what has ended, what stays mute.
+
+
+def unreadable(period: int) -> Kline:
+    """REST's row of that period, of which only the time can be read."""
+    return row(period, open="", high="", low="", close="", volume="", source=Source.LOST.value)
+
+
+def replied(series: Series, rows: Sequence[Kline], now_ms: int) -> list[Kline]:
+    """What a reply proves."""
+    window = series.window(now_ms, MOST)
+    return [closed.kline for closed in series.prove(rows, window, now_ms, now_ms)]
+
+
+def test_a_row_that_cannot_be_read_leaves_its_period_unproven_and_not_absent() -> None:
+    series = made(tail=row(0))
+    reply = [row(0), row(1), unreadable(2), row(3)]
+    assert [kline.open_time for kline in replied(series, reply, at(6))] == [at(1)]
+    assert [kline.source for kline in replied(series, rows(1, 2, 3), at(6, 5))] == ["rest", "rest", "empty"]
+
+
+def test_a_row_unreadable_for_too_long_is_lost_and_that_is_told() -> None:
+    series = made(tail=row(0))
+    reply = [row(0), unreadable(1), row(2)]
+    assert replied(series, reply, at(4)) == []
+    lost, following, *_ = replied(series, reply, at(4) + TIMEOUT_MS)
+    assert (lost.source, lost.open_time, lost.close, lost.volume) == ("lost", at(1), "", "")
+    assert following.open_time == at(2)
+    assert series.contradictions == [f"REST's row of {at(1)} cannot be read"]
+
+
+def test_an_empty_period_after_a_lost_one_has_the_last_known_close() -> None:
+    series = made(tail=row(0))
+    reply = [row(0), unreadable(1), row(3)]
+    replied(series, reply, at(6))
+    lost, after, *_ = replied(series, reply, at(6) + TIMEOUT_MS)
+    assert (lost.close, after.source, after.close) == ("", "empty", row(0).close)
+
+
+def test_a_series_ends_with_the_period_in_which_its_contract_was_delisted() -> None:
+    series = made(tail=row(0))
+    series.end(at(2, 30))
+    assert [kline.open_time for kline in replied(series, rows(0, 1, 2), at(9))] == [at(1), at(2)]
+    assert series.due(at(500)) is None
+    assert series.lag_ms(at(500)) == 0
+
+
+def test_a_topic_that_stays_mute_is_told_ever_more_seldom_until_it_speaks() -> None:
+    series = made(tail=row(0))
+    series.listening(at(0))
+    told = []
+    for period in range(1, 40):
+        replied(series, rows(period - 1, period), at(period + 1, 5))
+        if series.mute():
+            told.append(period)
+    assert told == [2, 6, 14, 30]
+    series.show(shown(40))
+    replied(series, rows(39, 40), at(41, 5))
+    for period in (41, 42):
+        replied(series, rows(period - 1, period), at(period + 1, 5))
+    assert series.mute()

@@ -91,3 +91,30 @@ async def test_an_order_whose_state_is_gone_is_not_asked_for(store: Redis) -> No
 async def test_each_account_has_a_floor_of_its_own(store: Redis) -> None:
     await Account(store, KEYS).known(FLOOR)
     assert (await Account(store, Keys(account="other")).known(FLOOR + 5)).floor == FLOOR + 5
+
+
+async def test_a_lost_floor_is_lowered_again_and_what_was_read_above_it_does_not_count(
+    store: Redis,
+) -> None:
+    account = Account(store, KEYS)
+    await account.known(FLOOR)
+    await account.synced(NOW, FLOOR)
+    assert not await account.lower(FLOOR + 5)
+    assert (await account.known(0)).synced_at == NOW
+    assert await account.lower(FLOOR - 5)
+    known = await account.known(0)
+    assert (known.floor, known.synced_at) == (FLOOR - 5, 0)
+
+
+async def test_a_reading_from_above_a_floor_that_was_lowered_meanwhile_is_not_kept(store: Redis) -> None:
+    account = Account(store, KEYS)
+    fresh = await account.known(FLOOR)
+    await account.lower(FLOOR - 5)
+    assert not await account.synced(NOW, FLOOR, fresh.synced_at, fresh.floor)
+    assert (await account.known(0)).floor == FLOOR - 5
+    assert await account.synced(NOW, FLOOR, 0, FLOOR - 5)
+
+
+async def test_a_store_without_a_floor_gets_the_lost_one(store: Redis) -> None:
+    assert await Account(store, KEYS).lower(FLOOR)
+    assert await Account(store, KEYS).floor() == FLOOR

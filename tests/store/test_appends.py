@@ -23,13 +23,34 @@ EVENT = Event(
 @pytest.mark.parametrize(
     ("record", "script", "keys", "arguments"),
     [
-        (ORDER, scripts.ORDER, ["p:orders:{acc}", "p:orders:{acc}:1", "p:orders:{acc}:open"], [102]),
-        (FILL, scripts.FILL, ["p:fills:{acc}", "p:fills:{acc}:seen"], [103]),
+        (
+            ORDER,
+            scripts.ORDER,
+            [
+                "p:orders:{acc}",
+                "p:orders:{acc}:1",
+                "p:orders:{acc}:open",
+                "p:orders:{acc}:finished",
+                "p:orders:{acc}:synced",
+            ],
+            [102],
+        ),
+        (
+            FILL,
+            scripts.FILL,
+            ["p:fills:{acc}", "p:fills:{acc}:seen", "p:orders:{acc}:synced", "p:fills:{acc}:sizes", "p:orders:{acc}:1"],
+            [103],
+        ),
         (
             POSITION,
             scripts.POSITION,
-            ["p:positions:{acc}", "p:positions:{acc}:BTCUSDT:long", "p:positions:{acc}:open"],
-            [104, "BTCUSDT:long"],
+            [
+                "p:positions:{acc}",
+                "p:positions:{acc}:open",
+                "p:orders:{acc}:synced",
+                *(f"p:positions:{{acc}}:BTCUSDT:{slot}" for slot in ("long", "short", "both", "unknown")),
+            ],
+            [104, "long"],
         ),
     ],
     ids=["order", "fill", "position"],

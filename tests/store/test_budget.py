@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from bridge.store import client
-from bridge.store.budget import Budget
+from bridge.store.budget import Ban, Budget
 from bridge.values import Secret
 from tests.store.support import KEYS
 
@@ -101,6 +101,15 @@ async def test_the_key_goes_when_nobody_calls_any_more(store: Redis) -> None:
     assert 55_000 < await store.pttl(KEYS.budget(ADDRESS)) <= 61_000
     await budget.ban(90)
     assert 145_000 < await store.pttl(KEYS.budget(ADDRESS)) <= 150_000
+
+
+async def test_a_ban_of_an_address_is_known_to_all_and_passes(store: Redis, other: Redis) -> None:
+    mine, theirs = Ban(store, KEYS, ADDRESS), Ban(other, KEYS, ADDRESS)
+    assert await theirs.left() == 0
+    for seconds in (60, 2, 30):
+        await mine.begin(seconds)
+        assert 55 < await theirs.left() <= 60
+    assert await Ban(store, KEYS, "there").left() == 0
 
 
 async def test_a_server_that_forgot_the_script_learns_it_again(store: Redis) -> None:

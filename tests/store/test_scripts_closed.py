@@ -155,3 +155,20 @@ async def test_two_that_begin_at_different_places_agree_on_one_sequence(store: R
     assert [await bring(store, 3, "start"), await bring(store, 1, "start"), await bring(store, 2)] == [1, 0, 0]
     assert [await bring(store, 4), await bring(store, 6, "start"), await bring(store, 5)] == [1, -1, 1]
     assert await ids(store) == names(3, 4, 5)
+
+
+@pytest.mark.parametrize("deleted", [(5,), (3, 4, 5), (0, 1, 2, 3, 4, 5)])
+async def test_entries_that_somebody_deleted_are_not_missed_and_the_next_one_follows(
+    store: Redis, deleted: tuple[int, ...]
+) -> None:
+    await bring(store, 0, "start")
+    for number in range(1, 6):
+        await bring(store, number)
+    await store.xdel(STREAM, *names(*deleted))
+    how = "start" if len(deleted) == 6 else "next"
+    answers = [await bring(store, number, how if number == deleted[0] else "next") for number in deleted]
+    assert set(answers) == {0}
+    assert await bring(store, 7) == -1
+    assert await bring(store, 6) == 1
+    assert await bring(store, 7) == 1
+    assert await ids(store) == names(*(number for number in range(8) if number not in deleted))

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis as Synchronous
 
-from bridge.records import Fill, field_names
+from bridge.records import Fill, Source, Status, field_names
 from bridge.settings import load
 from bridge.store import scripts
 from bridge.store.appends import Appends
-from tests.store.support import APPENDS, FILL, KEYS, changed, column, entries, run, said
+from bridge.store.published import Published
+from tests.store.support import APPENDS, FILL, KEYS, ORDER, changed, column, entries, run, said
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -71,3 +72,27 @@ def test_whatever_is_repeated_each_identity_stands_once(valkey_url: str, trades:
             client.execute_command(*APPENDS.of(changed(FILL, order_id=str(order), trade_id=str(trade))).command)
         published = [(int(entry["order_id"]), int(entry["trade_id"])) for _, entry in client.xrange(KEYS.fills)]
     assert published == [*dict.fromkeys(trades)]
+
+
+async def test_more_than_an_order_has_traded_is_not_appended_if_two_sources_told_it(store: Redis) -> None:
+    order = changed(ORDER, filled_size="8", status=Status.PARTIALLY_FILLED)
+    other = changed(FILL, source=Source.REST, trade_id="9")
+    assert await said(store, order, FILL, other) == [1, 1, 1]
+    assert await said(store, changed(other, trade_id="10")) == [-2]
+    assert await said(store, changed(order, filled_size="12", updated_at=2_000), changed(other, trade_id="10")) == [
+        1,
+        1,
+    ]
+
+
+async def test_what_one_source_tells_is_believed_even_if_it_is_more_than_the_order_has_traded(store: Redis) -> None:
+    order = changed(ORDER, filled_size="4", status=Status.PARTIALLY_FILLED)
+    assert await said(store, order, FILL, changed(FILL, trade_id="8")) == [1, 1, 1]
+
+
+async def test_where_rest_alone_counts_the_sockets_executions_are_left_out(store: Redis) -> None:
+    published = Published(store, KEYS)
+    assert not await published.by_rest()
+    assert [await published.believe_rest() for _ in range(2)] == [True, False]
+    assert await published.by_rest()
+    assert await said(store, FILL, changed(FILL, source=Source.REST)) == [-1, 1]

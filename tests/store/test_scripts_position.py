@@ -106,7 +106,7 @@ async def test_a_zero_closes_a_position_once(store: Redis, zero: str) -> None:
 
 async def test_a_zero_of_a_position_never_known_is_nothing(store: Redis) -> None:
     assert await said(store, FLAT) == [0]
-    assert await store.keys() == []
+    assert await store.keys("*positions*") == []
 
 
 async def test_a_position_may_open_again(store: Redis) -> None:
@@ -137,3 +137,76 @@ async def test_the_cap_trims_the_stream_and_not_the_state(store: Redis) -> None:
         await run(store, appends.of(changed(POSITION, size=str(size), updated_at=size)))
     assert 100 <= await store.xlen(KEYS.positions) < 250
     assert (await state(store, HASH))["size"] == "250"
+
+
+# Modes.
+
+UNNAMED = changed(POSITION, position_mode=PositionMode.UNKNOWN)
+ONE_WAY = changed(POSITION, position_mode=PositionMode.ONE_WAY)
+SHORT = changed(POSITION, side=PositionSide.SHORT)
+MEMBERS = ("side", "position_mode", "size")
+
+
+async def test_a_frame_without_a_mode_belongs_to_the_slot_of_the_accounts_mode(store: Redis) -> None:
+    one_way = changed(ONE_WAY, source="rest", updated_at=0)
+    assert await said(store, one_way, changed(UNNAMED, updated_at=2_000)) == [1, 0]
+    assert await said(store, changed(UNNAMED, size="9", updated_at=3_000)) == [1]
+    assert await column(store, KEYS.positions, *MEMBERS) == [("long", "one_way", "4"), ("long", "one_way", "9")]
+    assert await members(store, KEYS.open_positions) == {"BTCUSDT:both"}
+    assert not await store.exists(HASH)
+
+
+async def test_a_mode_learned_of_one_symbol_holds_for_frames_of_another(store: Redis) -> None:
+    other = changed(UNNAMED, symbol="ETHUSDT")
+    assert await said(store, changed(ONE_WAY, size="0"), other) == [0, 1]
+    assert await members(store, KEYS.open_positions) == {"ETHUSDT:both"}
+
+
+async def test_frames_without_a_mode_are_no_news_beside_those_of_rest_that_have_one(store: Redis) -> None:
+    rest = changed(POSITION, source="rest", updated_at=0)
+    repeats = [changed(UNNAMED, updated_at=at) for at in (2_000, 3_000)]
+    assert await said(store, rest, repeats[0], rest, repeats[1], rest) == [1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("size", ["0", "7"])
+@pytest.mark.parametrize("source", ["ws", "rest"])
+async def test_a_switch_to_one_way_mode_closes_what_hedge_mode_left_open(store: Redis, size: str, source: str) -> None:
+    switched = changed(ONE_WAY, size=size, source=source, updated_at=2_000 if source == "ws" else 0)
+    assert await said(store, POSITION, SHORT, switched, switched) == [1, 1, 1, 0]
+    told = await column(store, KEYS.positions, *MEMBERS)
+    assert told[2:4] == [("long", "hedge", "0"), ("short", "hedge", "0")]
+    assert told[4:] == ([("long", "one_way", "7")] if size == "7" else [])
+    assert await members(store, KEYS.open_positions) == ({"BTCUSDT:both"} if size == "7" else set())
+    assert (await state(store, HASH))["size"] == "0"
+
+
+async def test_a_switch_to_hedge_mode_closes_what_one_way_mode_left_open(store: Redis) -> None:
+    assert await said(store, ONE_WAY, changed(SHORT, updated_at=2_000)) == [1, 1]
+    assert await column(store, KEYS.positions, *MEMBERS) == [
+        ("long", "one_way", "4"),
+        ("long", "one_way", "0"),
+        ("short", "hedge", "4"),
+    ]
+    assert await members(store, KEYS.open_positions) == {"BTCUSDT:short"}
+
+
+async def test_a_late_frame_of_the_old_mode_closes_nothing(store: Redis) -> None:
+    await said(store, changed(ONE_WAY, updated_at=2_000), changed(POSITION, size="0", updated_at=1_500))
+    assert await members(store, KEYS.open_positions) == {"BTCUSDT:both"}
+    assert (await state(store, KEYS.synced))["mode"] == "one_way"
+
+
+# First known by REST.
+
+BY_REST = changed(POSITION, source="rest", updated_at=0, frozen_size="", average_price="100.000", closed_size="7")
+
+
+async def test_the_first_frame_of_a_position_known_by_rest_is_no_news(store: Redis) -> None:
+    assert await said(store, BY_REST, POSITION, changed(POSITION, updated_at=2_000)) == [1, 0, 0]
+    assert await state(store, HASH) == (await state(store, HASH)) | {"source": "ws", "updated_at": "2000"}
+    assert await said(store, changed(POSITION, updated_at=3_000, frozen_size="1")) == [1]
+
+
+@pytest.mark.parametrize("change", [{"size": "5"}, {"average_price": "101"}, {"margin_mode": "isolated"}])
+async def test_a_first_frame_that_says_something_else_than_rest_is_news(store: Redis, change: dict[str, str]) -> None:
+    assert await said(store, BY_REST, changed(POSITION, **change)) == [1, 1]

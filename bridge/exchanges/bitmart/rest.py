@@ -15,7 +15,7 @@ import msgspec
 from bridge.errors import RestError
 from bridge.exchanges.base import Call, Contract, ServerTime
 from bridge.exchanges.bitmart.topics import kline_of
-from bridge.exchanges.bitmart.wire import Candle, ContractsBody, KlineRow, Reply, TimeBody
+from bridge.exchanges.bitmart.wire import Candle, ContractsBody, KlineRow, KlineStamp, Reply, TimeBody
 from bridge.records import Kline, Source
 from bridge.timeframes import MINUTE_MS, Timeframe
 
@@ -29,6 +29,8 @@ MOST_KLINES: Final = 498
 CLOCK_RATE: Final = "x-simulator-clock-rate"
 _LONGEST_CODE: Final = 9
 _read_reply: Final = msgspec.json.Decoder(Reply).decode
+_read_row: Final = msgspec.json.Decoder(KlineRow).decode
+_read_stamp: Final = msgspec.json.Decoder(KlineStamp).decode
 # msgspec's errors and broken UTF-8 are both ValueErrors; nesting without end is a RecursionError.
 _UNREADABLE: Final = (ValueError, RecursionError)
 
@@ -67,7 +69,13 @@ def _time(status: int, headers: Mapping[str, str], body: bytes) -> ServerTime:
 def _contracts(status: int, _headers: Mapping[str, str], body: bytes) -> list[Contract]:
     rows = data_of(status, body, ContractsBody).symbols
     return [
-        Contract(row.symbol, row.status == "Trading", idle=_is_zero(row.volume_24h), last_price=row.last_price)
+        Contract(
+            row.symbol,
+            row.status == "Trading",
+            idle=_is_zero(row.volume_24h),
+            last_price=row.last_price,
+            delisted_ms=max(0, row.delist_time) * 1000,
+        )
         for row in rows
     ]
 
@@ -77,16 +85,25 @@ def _is_zero(volume: str) -> bool:
 
 
 def _klines(symbol: str, timeframe: Timeframe, status: int, _headers: Mapping[str, str], body: bytes) -> list[Kline]:
-    rows = data_of(status, body, list[KlineRow])
+    rows = data_of(status, body, list[msgspec.Raw])
     try:
-        # Some saw the newest first, some last: the order is ours to make.
-        candles = [
-            Candle(row.open_price, row.high_price, row.low_price, row.close_price, row.volume, row.timestamp)
-            for row in sorted(rows, key=lambda row: row.timestamp)
-        ]
-        return [kline_of(candle, symbol, timeframe, Source.REST, received_at=0) for candle in candles]
+        candles = [_candle(symbol, timeframe, row) for row in rows]
     except ValueError as wrong:
-        raise RestError(f"HTTP {status} with an unreadable candle: {wrong}", status=status) from None
+        raise RestError(f"HTTP {status} with unexpected data: {wrong}", status=status, code=OK) from None
+    # Some saw the newest first, some last: the order is ours to make.
+    return sorted(candles, key=lambda candle: candle.open_time)
+
+
+def _candle(symbol: str, timeframe: Timeframe, raw: msgspec.Raw) -> Kline:
+    """Read one row; of one that cannot be read, at least the time has to be known: its period is not absent."""
+    try:
+        row = _read_row(raw)
+        candle = Candle(row.open_price, row.high_price, row.low_price, row.close_price, row.volume, row.timestamp)
+        return kline_of(candle, symbol, timeframe, Source.REST, received_at=0)
+    except ValueError:
+        stamp = _read_stamp(raw).timestamp
+        stand_in = kline_of(Candle("1", "1", "1", "1", "0", stamp), symbol, timeframe, Source.LOST, received_at=0)
+        return msgspec.structs.replace(stand_in, open="", high="", low="", close="", volume="")
 
 
 def data_of(status: int, body: bytes, shape: type[T], *, quoted: bool = False) -> T:

@@ -127,6 +127,8 @@ class ContractRow(msgspec.Struct):
     status: str = ""
     last_price: str = ""
     volume_24h: str = ""
+    # In seconds; it can lie in the past on rows that still say `Trading` (wire 2026-09).
+    delist_time: int = 0
 
 
 class KlineRow(msgspec.Struct, gc=False):
@@ -138,6 +140,12 @@ class KlineRow(msgspec.Struct, gc=False):
     low_price: str
     close_price: str
     volume: str
+
+
+class KlineStamp(msgspec.Struct, gc=False):
+    """What is left of such a row when the rest of it cannot be read."""
+
+    timestamp: int
 
 
 class ContractsBody(msgspec.Struct):

@@ -50,7 +50,7 @@ def test_a_simulators_pace_is_read_if_it_is_one(header: str, rate: float) -> Non
 
 def test_the_contracts_are_read() -> None:
     assert CONTRACTS.read(200, {}, CONTRACTS_BODY) == [
-        Contract("BTCUSDT", trading=False, last_price="23920"),
+        Contract("BTCUSDT", trading=False, last_price="23920", delisted_ms=1745830379_000),
         Contract("ETHUSDT", trading=True, idle=True, last_price="1863.12"),
         Contract("XYZUSDT", trading=False),
     ]
@@ -131,11 +131,22 @@ def test_there_may_be_no_candles() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"close_price": "nan"}, {"open_price": "0"}, {"volume": "1_0"}, {"volume": "-1"}, {"timestamp": 0}]
+    "broken", [{"close_price": "nan"}, {"open_price": "0"}, {"volume": "1_0"}, {"volume": "-1"}, {"low_price": None}]
 )
-def test_an_unreadable_row_is_an_error(broken: dict[str, object]) -> None:
-    with pytest.raises(RestError, match="HTTP 200 with an unreadable candle"):
-        KLINES.read(200, {}, kline_body(kline_row(), kline_row(**broken)))
+def test_an_unreadable_row_keeps_its_place_without_prices_and_its_neighbours_are_read(
+    broken: dict[str, object],
+) -> None:
+    later = broken | {"timestamp": 1747267500}
+    klines = KLINES.read(200, {}, kline_body(kline_row(timestamp=1747267200), kline_row(**later)))
+    assert [kline.source for kline in klines] == ["rest", "lost"]
+    assert klines[1].open_time == klines[0].open_time + 300_000
+    assert (klines[1].open, klines[1].high, klines[1].low, klines[1].close, klines[1].volume) == ("",) * 5
+
+
+@pytest.mark.parametrize("stamp", [0, "soon", None])
+def test_a_row_of_no_known_time_is_an_error(stamp: object) -> None:
+    with pytest.raises(RestError, match="HTTP 200 with unexpected data"):
+        KLINES.read(200, {}, kline_body(kline_row(), kline_row(timestamp=stamp)))
 
 
 def test_a_code_may_be_a_string() -> None:
