@@ -1,0 +1,274 @@
+"""Real servers of our own beside the embedded one: alone, as a cluster, watched by sentinels; on loopback, in a folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from bridge.store.embedded import find_binary, free_port
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+HOST = "127.0.0.1"
+SLOTS = 16_384
+# Long enough for a busy machine not to fail over without cause, short enough for tests that wait for it.
+NODE_TIMEOUT_MS = 4_000
+DOWN_AFTER_MS = 3_000
+SERVICE = "the-service"
+
+
+def settled(predicate: Callable[[], bool], description: str, timeout_s: float = 30) -> None:
+    """Return once `predicate` holds; what the server refuses meanwhile counts as no."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if predicate():
+                return
+        except redis.RedisError:
+            pass
+        time.sleep(0.01)
+    raise AssertionError(f"not within {timeout_s:g} s: {description}")
+
+
+class Server:
+    """One server process with a folder of its own.
+
+    Attributes:
+        port: where it listens.
+        control: a client of it, for the test's own questions.
+    """
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        """Describe it; options are those of its configuration, with `_` for `-`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = free_port(0)
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.control: Any = redis.Redis(
+            host=HOST, port=self.port, decode_responses=True, retry=Retry(NoBackoff(), 0), protocol=2
+        )
+
+    def __enter__(self) -> Self:
+        """Start it, and wait until it answers."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it."""
+        self.control.close()
+        self.kill()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as it stands in a URL."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL of this server alone."""
+        return f"redis://{self.address}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {"port": str(self.port), "bind": HOST, "dir": str(self.folder), "save": "", **self._options}
+        # From a file, because a sentinel writes into its own.
+        config = self.folder / "server.conf"
+        lines = [f"{name.replace('_', '-')} {value or chr(34) * 2}" for name, value in options.items()]
+        config.write_text("\n".join(lines) + "\n")
+        words = [str(find_binary()), str(config), *self._words()]
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - ours
+        settled(self._answers, f"an answer on port {self.port}")
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it stand still, sockets open."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    def _words(self) -> list[str]:
+        return []
+
+    def _answers(self) -> bool:
+        return bool(self.control.ping())
+
+
+class SentinelServer(Server):
+    """A server that watches others."""
+
+    def _words(self) -> list[str]:
+        return ["--sentinel"]
+
+
+class Cluster:
+    """Three primaries, each with a replica."""
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        """Describe it; options are every node's."""
+        common = {
+            "cluster_enabled": "yes",
+            "cluster_node_timeout": str(NODE_TIMEOUT_MS),
+            "cluster_replica_validity_factor": "0",
+            "repl_diskless_sync_delay": "0",
+            "appendonly": "no",
+            **options,
+        }
+        self._closing = ExitStack()
+        self.nodes = [
+            Server(folder / str(number), cluster_port=str(free_port(0)), **common) for number in range(6)
+        ]
+
+    def __enter__(self) -> Self:
+        """Start the nodes, join them, and wait until all agree."""
+        for node in self.nodes:
+            self._closing.enter_context(node)
+        first, *others = self.nodes
+        for number, node in enumerate(self.nodes):
+            node.control.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for node in others:
+            bus = node._options["cluster_port"]  # noqa: SLF001 - a cluster and its nodes are one
+            first.control.execute_command("CLUSTER", "MEET", HOST, node.port, bus)
+        bounds = [0, SLOTS // 3, 2 * SLOTS // 3, SLOTS]
+        for node, start, end in zip(self.nodes, bounds, bounds[1:], strict=False):
+            node.control.execute_command("CLUSTER", "ADDSLOTSRANGE", start, end - 1)
+        settled(lambda: all(len(known(node)) == len(self.nodes) for node in self.nodes), "nodes that know each other")
+        for primary, replica in zip(self.nodes, self.nodes[3:], strict=False):
+            replica.control.execute_command("CLUSTER", "REPLICATE", own_id(primary))
+        settled(lambda: all(self._whole(node) for node in self.nodes), "a cluster in which all agree")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End all nodes."""
+        self._closing.close()
+
+    @property
+    def url(self) -> str:
+        """The URL of the cluster, by two of its nodes."""
+        return f"redis+cluster://{self.nodes[0].address},{self.nodes[1].address}"
+
+    def empty(self) -> None:
+        """Forget all keys and scripts."""
+        for node in self.nodes:
+            if node.control.role()[0] == "master":
+                node.control.flushall()
+                node.control.script_flush()
+
+    def primary(self, key: str) -> Server:
+        """Return the node that serves a key now."""
+        slot = self.nodes[0].control.execute_command("CLUSTER", "KEYSLOT", key)
+        for node in self.nodes:
+            owned = [line for line in known(node) if "myself" in line[2] and "master" in line[2]]
+            for first, last in (span(word) for line in owned for word in line[8:] if not word.startswith("[")):
+                if first <= slot <= last:
+                    return node
+        raise AssertionError(f"nobody serves slot {slot}")
+
+    def _whole(self, node: Server) -> bool:
+        lines = known(node)
+        linked = sum("slave" in line[2] for line in lines) == 3 and all("fail" not in line[2] for line in lines)
+        up = "cluster_state:ok" in cast("str", raw(node, "CLUSTER", "INFO"))
+        role = node.control.role()
+        return linked and up and (role[0] == "master" or role[3] == "connected")
+
+
+def raw(node: Server, *words: str) -> Any:  # noqa: ANN401 - whatever is answered
+    """Ask a node, and return the answer as it came."""
+    connection = node.control.connection_pool.get_connection()
+    try:
+        connection.send_command(*words)
+        return connection.read_response()
+    finally:
+        node.control.connection_pool.release(connection)
+
+
+def known(node: Server) -> list[list[str]]:
+    """Return what a node knows of each node, itself included."""
+    return [line.split() for line in cast("str", raw(node, "CLUSTER", "NODES")).splitlines()]
+
+
+def own_id(node: Server) -> str:
+    """Return a node's id."""
+    return cast("str", raw(node, "CLUSTER", "MYID"))
+
+
+def span(word: str) -> tuple[int, int]:
+    """Return the first and last slot of a range."""
+    first, _, last = word.partition("-")
+    return int(first), int(last or first)
+
+
+class Watched:
+    """A primary and its replica, and three sentinels."""
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        """Describe them; options are the data servers'."""
+        self._closing = ExitStack()
+        self._folder = folder
+        self.first = Server(folder / "first", repl_diskless_sync_delay="0", **options)
+        replicaof = f"{HOST} {self.first.port}"
+        self.second = Server(folder / "second", repl_diskless_sync_delay="0", replicaof=replicaof, **options)
+        self.sentinels: list[SentinelServer] = []
+
+    def __enter__(self) -> Self:
+        """Start all, and wait until the sentinels know each other and both servers."""
+        self._closing.enter_context(self.first)
+        self._closing.enter_context(self.second)
+        settled(lambda: self.second.control.role()[3] == "connected", "the replica's copy")
+        for number in range(3):
+            sentinel = SentinelServer(self._folder / f"sentinel-{number}")
+            sentinel._options = {  # noqa: SLF001 - as above
+                "sentinel monitor": f"{SERVICE} {HOST} {self.first.port} 2",
+                "sentinel down-after-milliseconds": f"{SERVICE} {DOWN_AFTER_MS}",
+                "sentinel failover-timeout": f"{SERVICE} 10000",
+            }
+            self.sentinels.append(self._closing.enter_context(sentinel))
+        settled(lambda: all(self._knows(sentinel) for sentinel in self.sentinels), "sentinels that know all")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End all."""
+        self._closing.close()
+
+    @property
+    def url(self) -> str:
+        """The URL of the primary, whichever it is."""
+        return f"redis+sentinel://{','.join(sentinel.address for sentinel in self.sentinels)}/{SERVICE}"
+
+    def _knows(self, sentinel: Server) -> bool:
+        (told,) = [pairs(answer) for answer in raw(sentinel, "SENTINEL", "MASTERS")]
+        return told["num-other-sentinels"] == "2" and told["num-slaves"] == "1"
+
+
+def pairs(flat: list[str]) -> dict[str, str]:
+    """Return a flat list of names and values as a dictionary."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
