@@ -45,7 +45,6 @@ from bridge.store.appends import Appends
 from bridge.store.budget import Budget
 from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
-from bridge.store.lane import Lane
 from bridge.store.members import Members
 from bridge.store.relief import relieve
 from bridge.store.tails import Tails
@@ -77,7 +76,7 @@ class Ingester:
         self._listener = client.blocking(settings.redis_url)
         self._members = Members(self._redis, keys, settings.member_lifetime_s)
         self._writer = Writer(
-            Lane(lambda: client.writer_connection(settings.redis_url), timeout_s=settings.redis_timeout_s),
+            client.lane(settings.redis_url, timeout_s=settings.redis_timeout_s),
             bound=settings.buffer_entries,
             batch=settings.flush_entries,
         )

@@ -30,6 +30,9 @@ from bridge.errors import StoreError
 from bridge.redis_url import Kind
 from bridge.store.cluster import ClusterClient
 from bridge.store.dial import Dial
+from bridge.store.lane import Lane
+from bridge.store.lanes import Lanes
+from bridge.store.topology import Topology
 from bridge.values import Secret
 
 if TYPE_CHECKING:
@@ -84,6 +87,20 @@ def blocking(url: Secret) -> Redis:
 def writer_connection(url: Secret) -> AbstractConnection:
     """Return a connection of the writer's own, not yet connected: no pool, no timeout per read, no retry."""
     return dialled(url).connection()
+
+
+def lane(url: Secret, *, timeout_s: float) -> Lane | Lanes:
+    """Return the writer's way to Redis: one connection, or one to each node of a cluster, made when it is needed.
+
+    `timeout_s` is as for `Lane`.
+
+    Raises:
+        StoreError: the URL cannot be understood.
+    """
+    dial = dialled(url)
+    if dial.url.kind is Kind.CLUSTER:
+        return Lanes(Topology(dial), lambda address: Lane(lambda: dial.node(address), timeout_s=timeout_s))
+    return Lane(dial.connection, timeout_s=timeout_s)
 
 
 def described(trouble: BaseException) -> str:

@@ -7,6 +7,8 @@ follow a failover.
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -15,7 +17,7 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from bridge.redis_url import Address, Kind, RedisUrl
 from bridge.store.sentinels import Sentinels
@@ -27,28 +29,54 @@ CONNECT_S: Final = 5
 # One of several may hang while the others answer.
 NODE_CONNECT_S: Final = 2
 
+# How often the sentinels are asked whether the primary is still the same.
+_AGAIN_S: Final = 1.0
+
 Locate = Callable[[], Awaitable[Address]]
 
 
 class LocatedConnection(Connection):
     """A connection that asks where to connect to each time it connects."""
 
-    def __init__(self, *, locate: Locate, **options: Any) -> None:  # noqa: ANN401 - redis-py's
-        """Ask `locate` for the address."""
+    def __init__(self, *, locate: Locate, again_s: float = math.inf, **options: Any) -> None:  # noqa: ANN401 - redis-py's
+        """Ask `locate` for the address, and while connected again every `again_s` seconds, before sending."""
         super().__init__(**options)
         self._locate = locate
+        self._again_s = again_s
+        self._asked_at = math.inf
 
     async def _connect(self) -> None:
         self.host, self.port = await self._locate()
+        self._asked_at = asyncio.get_running_loop().time()
         await super()._connect()  # type: ignore[no-untyped-call]  # redis-py's
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - redis-py's signature
+        """Send to where the server is now: one that was replaced takes writes for seconds more, and then loses them."""
+        if self.is_connected and asyncio.get_running_loop().time() > self._asked_at + self._again_s:
+            await self._follow()
+        await super().send_packed_command(*arguments, **options)
+
+    async def _follow(self) -> None:
+        self._asked_at = asyncio.get_running_loop().time()
+        try:
+            address = await self._locate()
+        except RedisError:  # nobody knows better: whoever serves us goes on
+            return
+        if address != (self.host, self.port):
+            await self.disconnect(nowait=True)
+            await self.connect()  # type: ignore[no-untyped-call]  # redis-py's
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - redis-py's signature
         """Read an answer; from a primary which is none any more it ends the connection, so that the next asks anew."""
         try:
-            return await super().read_response(*arguments, **options)
-        except ReadOnlyError:
+            answer = await super().read_response(*arguments, **options)
+        except ReadOnlyError as refusal:
+            answer = [refusal]
+        # A script that runs many appends answers for each; what stops one of them stops all that follow.
+        if isinstance(answer, list) and answer and isinstance(answer[-1], ReadOnlyError):
             await self.disconnect(nowait=True)
-            raise RedisConnectionError("the server is no primary any more (READONLY)") from None
+            raise RedisConnectionError("the server is no primary any more (READONLY)")
+        return answer
 
 
 class LocatedSSLConnection(LocatedConnection, SSLConnection):
@@ -95,7 +123,7 @@ class Dial:
         if self.url.path:
             return UnixDomainSocketConnection, {**self._options, "path": self.url.path}
         if self.url.kind is Kind.SENTINEL:
-            return self.means_by(Sentinels(self.url, self._sentinel_connection).primary)
+            return self.means_by(Sentinels(self.url, self._sentinel_connection).primary, again_s=_AGAIN_S)
         return self.means_to(self.url.addresses[0])
 
     def means_to(self, address: Address) -> tuple[type[AbstractConnection], dict[str, Any]]:
@@ -103,9 +131,10 @@ class Dial:
         host, port = address
         return SSLConnection if self.url.tls else Connection, {**self._options, "host": host, "port": port}
 
-    def means_by(self, locate: Locate) -> tuple[type[AbstractConnection], dict[str, Any]]:
-        """The same, for whatever server `locate` names each time."""
-        return LocatedSSLConnection if self.url.tls else LocatedConnection, {**self._options, "locate": locate}
+    def means_by(self, locate: Locate, again_s: float = math.inf) -> tuple[type[AbstractConnection], dict[str, Any]]:
+        """The same, for whatever server `locate` names each time, asked again as by `LocatedConnection`."""
+        kind = LocatedSSLConnection if self.url.tls else LocatedConnection
+        return kind, {**self._options, "locate": locate, "again_s": again_s}
 
     def _sentinel_connection(self, address: Address) -> AbstractConnection:
         kind, options = self.means_to(address)

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 
 from bridge.backoff import Backoff
@@ -35,6 +37,7 @@ from bridge.store.backlog import Backlog, Tally
 if TYPE_CHECKING:
     from bridge.store.appends import Append
     from bridge.store.lane import Answer, Lane
+    from bridge.store.lanes import Lanes
 
 __all__ = ["Tally", "Writer"]
 
@@ -45,10 +48,12 @@ log = logging.getLogger(__name__)
 _PASSING_KINDS: Final = (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    TryAgainError,
 )
 _PASSING: Final = (
     "MASTERDOWN",
@@ -68,7 +73,7 @@ _LONGEST_PAUSE_S: Final = 2.0
 class Writer:
     """Takes appends at any time without waiting; `run` brings them into Redis."""
 
-    def __init__(self, lane: Lane, *, bound: int, batch: int) -> None:
+    def __init__(self, lane: Lane | Lanes, *, bound: int, batch: int) -> None:
         """Write by way of `lane`; at most `bound` appends wait, and at most `batch` go in one flush."""
         self.tally = Tally()
         self.full = False

@@ -1,4 +1,4 @@
-"""Real servers of our own beside the embedded one: alone, as a cluster, watched by sentinels; on loopback, in a folder."""
+"""Real servers beside the embedded one: alone, as a cluster, watched by sentinels; on loopback, in a folder of ours."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bridge.store.embedded import find_binary, free_port
+from bridge.store.topology import slot_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -102,6 +103,11 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def revive(self) -> None:
+        """Start it if it was killed."""
+        if self._process is None:
+            self.start()
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let it stand still, sockets open."""
@@ -140,9 +146,7 @@ class Cluster:
             **options,
         }
         self._closing = ExitStack()
-        self.nodes = [
-            Server(folder / str(number), cluster_port=str(free_port(0)), **common) for number in range(6)
-        ]
+        self.nodes = [Server(folder / str(number), cluster_port=str(free_port(0)), **common) for number in range(6)]
 
     def __enter__(self) -> Self:
         """Start the nodes, join them, and wait until all agree."""
@@ -175,15 +179,40 @@ class Cluster:
         return f"redis+cluster://{self.nodes[0].address},{self.nodes[1].address}"
 
     def empty(self) -> None:
-        """Forget all keys and scripts."""
+        """Make all nodes run, and forget all keys and scripts."""
+        self.heal()
         for node in self.nodes:
             if node.control.role()[0] == "master":
                 node.control.flushall()
                 node.control.script_flush()
 
+    def heal(self) -> None:
+        """Start whoever was killed, and wait until all agree."""
+        for node in self.nodes:
+            node.revive()
+        settled(lambda: all(self._whole(node) for node in self.nodes), "a cluster in which all agree again", 60)
+
+    def replica(self, primary: Server) -> Server:
+        """Return a primary's replica."""
+        node_id = own_id(primary)
+        return next(
+            node for node in self.nodes if any(line[3] == node_id and "myself" in line[2] for line in known(node))
+        )
+
+    def move(self, slot: int, source: Server, target: Server) -> None:
+        """Begin to move a slot; its keys follow by `carry`, and `hand_over` ends it."""
+        target.control.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", own_id(source))
+        source.control.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", own_id(target))
+
+    def hand_over(self, slot: int, target: Server) -> None:
+        """Let all know that a slot's keys are at `target` now, itself first."""
+        for node in sorted(self.nodes, key=lambda node: node is not target):
+            if node.control.role()[0] == "master":
+                node.control.execute_command("CLUSTER", "SETSLOT", slot, "NODE", own_id(target))
+
     def primary(self, key: str) -> Server:
         """Return the node that serves a key now."""
-        slot = self.nodes[0].control.execute_command("CLUSTER", "KEYSLOT", key)
+        slot = slot_of(key)
         for node in self.nodes:
             owned = [line for line in known(node) if "myself" in line[2] and "master" in line[2]]
             for first, last in (span(word) for line in owned for word in line[8:] if not word.startswith("[")):
@@ -258,6 +287,27 @@ class Watched:
     ) -> None:
         """End all."""
         self._closing.close()
+
+    @property
+    def primary(self) -> Server:
+        """The primary, by the word of the first sentinel."""
+        (told,) = [pairs(answer) for answer in raw(self.sentinels[0], "SENTINEL", "MASTERS")]
+        return next(server for server in (self.first, self.second) if str(server.port) == told["port"])
+
+    def empty(self) -> None:
+        """Make both servers run, one as a replica of the other, and forget all keys and scripts."""
+        for server in (self.first, self.second):
+            server.revive()
+        settled(
+            lambda: (
+                sorted(server.control.role()[0] for server in (self.first, self.second)) == ["master", "slave"]
+                and all(self._knows(sentinel) for sentinel in self.sentinels)
+            ),
+            "one primary and one replica",
+            60,
+        )
+        self.primary.control.flushall()
+        self.primary.control.script_flush()
 
     @property
     def url(self) -> str:
