@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # Shorter than the time a command has, so that its error says what was in the way.
 _PATIENCE_S: Final = 4.0
-_ANYWHERE: Final = frozenset({"TIME", "INFO", "PING", "SCRIPT LOAD"})
+_ANYWHERE: Final = frozenset({"INFO", "PING"})
 _ELSEWHERE: Final = (AskError, TryAgainError, ClusterDownError, BusyLoadingError)
 
 Command = tuple[tuple[str | bytes, ...], Mapping[str, Any]]  # its words, and redis-py's options for its answer

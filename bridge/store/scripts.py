@@ -38,6 +38,7 @@ CLOSED = _read("closed")
 LOG = _read("log")
 DESIRED = _read("desired")
 HEARTBEAT = _read("heartbeat")
+ALIVE = _read("alive")
 BUDGET = _read("budget")
 SYNCED = _read("synced")
 

@@ -17,7 +17,7 @@ from bridge.store.account import Account
 from bridge.store.budget import Budget
 from bridge.store.desired import Desired, Wishes, nudges
 from bridge.store.embedded import EmbeddedServer
-from bridge.store.members import Members
+from bridge.store.members import Card, Members, State, TopicState
 from bridge.store.relief import relieve
 from bridge.store.tails import Tails
 from bridge.values import Secret
@@ -160,7 +160,17 @@ async def test_members_are_counted_and_calls_shared(here: Redis) -> None:
     budget = Budget(here, KEYS, "one")
     assert await budget.reserve(5) == 0
     assert 4 < await budget.reserve(5) <= 5
-    assert await Members(here, KEYS, 5).alive() == {}
+    members = Members(here, KEYS, 5)
+    card = Card("token", credentials=True)
+    assert (await members.enter("one", card)).cards == {"one": card}
+    await members.publish("one", {"a": TopicState(State.ACTIVE, 1), "b": TopicState(State.PENDING, 1)}, ["c"])
+    assert not (await members.beat("one", card, {"x": 1})).stop
+    assert await members.alive() == {"one": {"x": "1"}}
+    assert (await members.topics(["one"])).keys() == {"a", "b"}
+    await members.ask_to_stop(["one"])
+    assert (await members.beat("one", card, {"x": 2})).stop
+    await members.leave("one")
+    assert await members.alive() == {}
 
 
 async def test_a_store_is_claimed_once(here: Redis) -> None:
