@@ -35,7 +35,9 @@ _ASKING: Final = hiredis.pack_command(("ASKING",))
 
 
 class Lane:
-    """Sends batches to one server, one at a time."""
+    """Sends batches to one server, one at a time; a batch goes through or has to wait as a whole (`spread`)."""
+
+    spread = False
 
     def __init__(self, connect: Callable[[], AbstractConnection], *, timeout_s: float) -> None:
         """Prepare; nothing is opened yet.

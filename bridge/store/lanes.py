@@ -27,7 +27,13 @@ Place = tuple[Address, bool]
 
 
 class Lanes:
-    """Sends batches to a cluster, one at a time."""
+    """Sends batches to a cluster, one at a time.
+
+    Attributes:
+        spread: part of a batch may go through while another has to wait.
+    """
+
+    spread = True
 
     def __init__(self, topology: Topology, lane: Callable[[Address], Lane]) -> None:
         """Find nodes by `topology`, and make the way to one by `lane`."""

@@ -185,6 +185,7 @@ class Cluster:
             if node.control.role()[0] == "master":
                 node.control.flushall()
                 node.control.script_flush()
+            node.control.config_set("cluster-require-full-coverage", "yes")
 
     def heal(self) -> None:
         """Start whoever was killed, and wait until all agree."""

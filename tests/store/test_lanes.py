@@ -134,6 +134,26 @@ async def test_a_primary_may_be_killed_and_what_the_cluster_kept_goes_on_in_orde
     assert writer.tally.refused == 0
 
 
+async def test_what_waits_for_one_node_holds_up_no_other(cluster: Cluster, spread: Redis) -> None:
+    primary = cluster.primary(KEYS.fills)
+    elsewhere = [symbol for symbol in SYMBOLS if cluster.primary(KEYS.klines(symbol, "1m")) is not primary]
+    for node in cluster.nodes:
+        node.control.config_set("cluster-require-full-coverage", "no")
+    cluster.replica(primary).kill()
+    primary.kill()
+    async with running(made(cluster.url, batch=100)) as writer:
+        for number in range(300):
+            writer.append(fill(number))
+        for number in range(100):
+            for symbol in elsewhere:
+                writer.append(candle(symbol, number))
+        await wait_until(lambda: writer.depth == 300, "all but those of the dead node written", LONG_S)
+        assert writer.tally.entries == 100 * len(elsewhere)
+        primary.revive()
+        assert await writer.drain(LONG_S), writer.tally
+    assert await trades(spread) == [*range(300)]
+
+
 async def test_scripts_that_a_node_forgot_are_brought_again(cluster: Cluster, spread: Redis) -> None:
     async with running(made(cluster.url)) as writer:
         feed(writer, range(5))
