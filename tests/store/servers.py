@@ -103,6 +103,11 @@ class Server:
             self._process.wait()
             self._process = None
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not killed."""
+        return self._process is not None
+
     def revive(self) -> None:
         """Start it if it was killed."""
         if self._process is None:
@@ -213,13 +218,19 @@ class Cluster:
 
     def primary(self, key: str) -> Server:
         """Return the node that serves a key now."""
+        node = self.primary_or_none(key)
+        assert node, f"nobody serves {key}"
+        return node
+
+    def primary_or_none(self, key: str) -> Server | None:
+        """The same, or nobody if that one is away."""
         slot = slot_of(key)
-        for node in self.nodes:
+        for node in (node for node in self.nodes if node.running):
             owned = [line for line in known(node) if "myself" in line[2] and "master" in line[2]]
             for first, last in (span(word) for line in owned for word in line[8:] if not word.startswith("[")):
                 if first <= slot <= last:
                     return node
-        raise AssertionError(f"nobody serves slot {slot}")
+        return None
 
     def _whole(self, node: Server) -> bool:
         lines = known(node)
