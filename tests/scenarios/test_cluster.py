@@ -15,7 +15,7 @@ from bridge.store.embedded import free_port
 from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.scenarios.stage import Api, Program
-from tests.store.servers import Cluster
+from tests.store.servers import Cluster, Server
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -96,6 +96,16 @@ async def test_a_bridge_on_a_cluster_serves_its_wishes_while_a_primary_dies(stag
     assert (await stage.api.post("/orders/unsubscribe"))["ok"]
     await wait_until(lambda: stage.api.active(TOPICS - {"futures/order"}), "one wish less", 30)
     assert await stage.ingester.stop() == 0
+
+
+async def test_a_url_of_the_wrong_kind_ends_an_ingester_with_what_to_write(tmp_path: Path, valkey_url: str) -> None:
+    with Server(tmp_path / "node", cluster_enabled="yes", cluster_port=str(free_port(0))) as node:
+        alone = valkey_url.replace("redis://", "redis+cluster://")
+        for number, (url, told) in enumerate(((node.url, "redis+cluster://"), (alone, "redis://"))):
+            program = Program(f"ingester-{number}", tmp_path, {"REDIS_URL": url}, "ingest")
+            program.start()
+            assert await program.ended() == 2
+            assert f"REDIS_URL must begin with {told}" in program.text
 
 
 async def grown(stage: Stage, count: int) -> bool:
