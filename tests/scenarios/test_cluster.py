@@ -15,7 +15,8 @@ from bridge.store.embedded import free_port
 from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.scenarios.stage import Api, Program
-from tests.store.servers import Cluster, Server
+from tests.store.clusters import Cluster
+from tests.store.servers import Server
 from tests.support import wait_until
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.store.servers import Cluster, Watched
+from tests.store.clusters import Cluster, Watched
 
 
 @pytest.fixture(scope="session")

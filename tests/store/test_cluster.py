@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -17,7 +19,9 @@ from bridge.store.cluster import ClusterClient, key_slot_of
 from bridge.store.dial import Dial
 from bridge.store.topology import Topology, slot_of
 from bridge.values import Secret
-from tests.store.servers import HOST, Cluster, Server, settled
+from tests.store.certificates import issued
+from tests.store.clusters import Cluster
+from tests.store.servers import HOST, Server, settled
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -175,6 +179,20 @@ async def test_one_server_is_no_cluster_and_a_node_is_not_alone(cluster: Cluster
         await client.check(Secret(f"redis+cluster://{HOST}:{valkey.port}"))
     with pytest.raises(StoreError, match=r"^Redis is a node of a cluster: REDIS_URL must begin with redis\+cluster://"):
         await client.check(Secret(cluster.nodes[0].url))
+
+
+@pytest.mark.skipif("STORE_SERVER" not in os.environ, reason="the wheel's server speaks no TLS; redis-server does")
+async def test_nodes_are_found_by_tls(tmp_path: Path) -> None:
+    files = issued(tmp_path)
+    with Cluster(tmp_path / "cluster", tls=files) as cluster:
+        url = f"rediss+cluster://{HOST}:{cluster.tls_ports[0]}?ssl_ca_certs={files.authority}"
+        connected = client.commands(Secret(url))
+        for key in KEYS:
+            await connected.set(key, key)
+        assert [await connected.get(key) for key in KEYS] == KEYS
+        await connected.aclose()
+        with pytest.raises(StoreError, match="do not agree on TLS"):
+            await client.check(Secret(url.partition("?")[0]))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from bridge.store.appends import Append
 from bridge.store.topology import slot_of
 from bridge.store.writer import Writer
 from bridge.values import Secret
-from tests.store.servers import HOST, Cluster, Server, settled
+from tests.store.clusters import Cluster
+from tests.store.servers import HOST, Server, settled
 from tests.store.support import APPENDS, FILL, KEYS, KLINE, MINUTE_MS, OPEN_TIME, changed, column
 from tests.store.test_writer import drained, event, fill, made, running, trades
 from tests.support import wait_until

@@ -14,7 +14,8 @@ from bridge.store.dial import Dial
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.sentinels import Sentinels
 from bridge.values import Secret
-from tests.store.servers import HOST, SERVICE, Watched, settled
+from tests.store.clusters import SERVICE, Watched
+from tests.store.servers import HOST, settled
 from tests.store.support import KEYS, column
 from tests.store.test_writer import drained, event, fill, made, running, trades
 from tests.support import wait_until
