@@ -85,12 +85,11 @@ async def test_a_bridge_on_a_cluster_serves_its_wishes_while_a_primary_dies(stag
     await wait_until(lambda: stage.api.active(TOPICS), "everything is served", 30)
     await wait_until(lambda: grown(stage, 5), "closed candles of each symbol", 30)
 
-    dead = stage.cluster.primary(KEYS.klines("BTCUSDT", "1m"))
-    dead.kill()
+    reached = max([len(await opens(stage, symbol)) for symbol in SYMBOLS]) + 8
+    stage.cluster.primary(KEYS.klines("BTCUSDT", "1m")).kill()
     # As soon as the cluster has replaced it, all goes on, what came meanwhile included.
-    await wait_until(lambda: stage.api.active(TOPICS), "the state is told again", 60)
-    reached = max([len(await opens(stage, symbol)) for symbol in SYMBOLS]) + 5
-    await wait_until(lambda: grown(stage, reached), f"closed candles go on; {stage.ingester.text}", 60)
+    await wait_until(lambda: grown(stage, reached), f"closed candles go on; {stage.ingester.text}", 90)
+    await wait_until(lambda: stage.api.active(TOPICS), "everything is served", 60)
     for symbol in SYMBOLS:
         held = await opens(stage, symbol)
         assert {late - early for early, late in pairwise(held)} == {MINUTE_MS}, symbol
