@@ -206,6 +206,11 @@ def test_every_problem_is_told_at_once() -> None:
     ]
 
 
+def test_the_password_of_redis_may_stand_in_a_file(tmp_path: Path) -> None:
+    url = read({"REDIS_URL": "redis://bot@h", "REDIS_PASSWORD_FILE": kept(tmp_path, b"p@ss\n")}).redis_url
+    assert (parse(url.reveal()).user, parse(url.reveal()).password) == ("bot", "p@ss")
+
+
 def test_all_that_is_said_of_redis_is_joined_into_its_url() -> None:
     given = {
         "REDIS_URL": "rediss+sentinel://bot@a,b/name",
@@ -357,12 +362,15 @@ def test_a_secret_where_its_files_name_belongs_is_not_shown() -> None:
 
 
 def test_only_secrets_have_files(tmp_path: Path) -> None:
-    assert [name for name in variables() if name.endswith("_FILE")] == [
+    certificates = {"REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE"}  # which are settings themselves
+    assert [name for name in variables() if name.endswith("_FILE") and name not in certificates] == [
         "BITMART_API_KEY_FILE",
         "BITMART_API_SECRET_FILE",
         "BITMART_API_MEMO_FILE",
         "CTRL_TOKEN_FILE",
         "REDIS_URL_FILE",
+        "REDIS_PASSWORD_FILE",
+        "REDIS_SENTINEL_PASSWORD_FILE",
     ]
     assert read({"LOG_LEVEL_FILE": kept(tmp_path, b"debug")}).log_level == "info"
 
