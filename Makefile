@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench market chaos audit format requirements clean
+.PHONY: help demo run test redis check bench market chaos audit format requirements clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ run: $(RUN)  ## Everything in one process against BitMart itself
 
 test: $(DEV)  ## All tests, with branch coverage
 	@$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal --cov --cov-report=term
+
+redis: $(DEV)  ## The store's tests on the redis-server of this machine instead of the wheel's valkey-server
+	@STORE_SERVER=redis-server $(BIN)/python -m pytest --numprocesses=3 --dist=worksteal tests/store
 
 check: $(DEV)  ## Lint, format and types
 	@$(BIN)/ruff check .

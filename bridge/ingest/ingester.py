@@ -47,7 +47,6 @@ from bridge.store.appends import Appends
 from bridge.store.budget import Ban, Budget
 from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
-from bridge.store.lane import Lane
 from bridge.store.members import Members
 from bridge.store.proofs import Proofs
 from bridge.store.published import Published
@@ -79,7 +78,7 @@ class Ingester:
         self._listener = client.blocking(settings.redis_url)
         self._members = Members(self._redis, keys, settings.member_lifetime_s)
         self._writer = Writer(
-            Lane(lambda: client.writer_connection(settings.redis_url), timeout_s=settings.redis_timeout_s),
+            client.lane(settings.redis_url, timeout_s=settings.redis_timeout_s),
             bound=settings.buffer_entries,
             batch=settings.flush_entries,
         )

@@ -9,24 +9,44 @@ the moment of completion (seen: a task that was cancelled and went on), so time 
 from __future__ import annotations
 
 import asyncio
+import logging
+import ssl
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    ClusterCrossSlotError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
+from bridge import redis_url
 from bridge.errors import StoreError
+from bridge.redis_url import Kind
+from bridge.store.cluster import ClusterClient
+from bridge.store.dial import Dial
+from bridge.store.lane import Lane
+from bridge.store.lanes import Lanes
+from bridge.store.topology import Topology
 from bridge.values import Secret
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
-CONNECT_S: Final = 5
+log = logging.getLogger(__name__)
+
 COMMAND_S: Final = 5
 # Anybody may put anything into the set of wishes; bytes that are no text must not stop the reading of all the others.
-_ODD_BYTES: Final = "backslashreplace"
+_TEXTS: Final[dict[str, Any]] = {"decode_responses": True, "encoding_errors": "backslashreplace"}
+_NODE_OF_CLUSTER: Final = (
+    "Redis is a node of a cluster: REDIS_URL must begin with redis+cluster:// or rediss+cluster://"
+)
+_NO_CLUSTER: Final = "Redis is no cluster: REDIS_URL must begin with redis:// or rediss://"
 
 
 class _BoundedPipeline(Pipeline):
@@ -47,22 +67,40 @@ class _Bounded(Redis):
 
 
 def commands(url: Secret) -> Redis:
-    """Return a client for commands that answer at once; texts come back as `str`."""
-    return _client(_Bounded, url)
+    """Return a client for commands that answer at once; texts come back as `str`.
+
+    Raises:
+        StoreError: the URL cannot be understood.
+    """
+    return _client(_Bounded, url, COMMAND_S)
 
 
 def blocking(url: Secret) -> Redis:
-    """Return a client for reads that wait for something to come; texts come back as `str`."""
-    return _client(Redis, url)
+    """Return a client for reads that wait for something to come; texts come back as `str`.
+
+    Raises:
+        StoreError: the URL cannot be understood.
+    """
+    return _client(Redis, url, None)
 
 
 def writer_connection(url: Secret) -> AbstractConnection:
     """Return a connection of the writer's own, not yet connected: no pool, no timeout per read, no retry."""
-    pool = ConnectionPool.from_url(
-        url.reveal(), socket_connect_timeout=CONNECT_S, socket_timeout=None, retry=_never(), protocol=2
-    )
-    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
-    return connection
+    return dialled(url).connection()
+
+
+def lane(url: Secret, *, timeout_s: float) -> Lane | Lanes:
+    """Return the writer's way to Redis: one connection, or one to each node of a cluster, made when it is needed.
+
+    `timeout_s` is as for `Lane`.
+
+    Raises:
+        StoreError: the URL cannot be understood.
+    """
+    dial = dialled(url)
+    if dial.url.kind is Kind.CLUSTER:
+        return Lanes(Topology(dial), lambda address: Lane(lambda: dial.node(address), timeout_s=timeout_s))
+    return Lane(dial.connection, timeout_s=timeout_s)
 
 
 def described(trouble: BaseException) -> str:
@@ -71,6 +109,12 @@ def described(trouble: BaseException) -> str:
         return "Redis refuses the user or password of REDIS_URL"
     if isinstance(trouble, TimeoutError):
         return "Redis did not answer in time"
+    if isinstance(trouble, (AskError, ClusterCrossSlotError)):
+        return _NODE_OF_CLUSTER
+    if "cluster support disabled" in str(trouble):
+        return _NO_CLUSTER
+    if isinstance(trouble.__context__, ssl.SSLError) or "SSL" in str(trouble) or "certificate" in str(trouble):
+        return f"Redis and we do not agree on TLS: {trouble}"
     return f"Redis: {trouble}" if str(trouble) else f"Redis: {type(trouble).__name__}"
 
 
@@ -82,36 +126,68 @@ async def check(url: Secret) -> str:
     """Connect once and return the server's name and version.
 
     Raises:
-        StoreError: it cannot be reached or refuses us.
+        StoreError: it cannot be reached, refuses us, or is not of the kind that the URL says.
     """
     client = commands(url)
     try:
+        await confirm(client)
         known = await client.info("server")
+        nodes = len(await client.topology.primaries()) if isinstance(client, ClusterClient) else 0
     except (RedisError, OSError) as trouble:
         raise StoreError(described(trouble)) from None
     finally:
         await client.aclose()
     name = known.get("server_name", "redis")
-    return f"{name} {known.get(f'{name}_version', known.get('redis_version', '?'))}"
+    version = f"{name} {known.get(f'{name}_version', known.get('redis_version', '?'))}"
+    return f"{version}, a cluster of {nodes} primaries" if nodes else version
 
 
-def _client(kind: type[Redis], url: Secret) -> Redis:
+async def confirm(client: Redis) -> None:
+    """Find out that the server is of the kind that its URL says: alone, or of a cluster.
+
+    Waiting would not mend it. May raise redis-py's `RedisError` when Redis is out of reach.
+
+    Raises:
+        StoreError: it is of the other kind.
+    """
     try:
-        client = kind.from_url(
-            url.reveal(),
-            decode_responses=True,
-            encoding_errors=_ODD_BYTES,
-            socket_connect_timeout=CONNECT_S,
-            socket_timeout=None,
-            retry=_never(),
-            protocol=2,
-        )
-        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's
+        if isinstance(client, ClusterClient):
+            await client.topology.primaries()
+        elif (await client.info("cluster")).get("cluster_enabled"):
+            raise StoreError(_NODE_OF_CLUSTER)
+    except NoPermissionError:
+        return  # a user who may not ask; the first command tells as well
+    except ResponseError as refusal:
+        if (told := described(refusal)) == _NO_CLUSTER:
+            raise StoreError(told) from None
+        raise
+
+
+def dialled(url: Secret) -> Dial:
+    """Return what makes connections to a URL.
+
+    Raises:
+        StoreError: the URL cannot be understood.
+    """
+    try:
+        parsed = redis_url.parse(url.reveal())
+        dial = Dial(parsed)
     except (TypeError, ValueError) as wrong:
         # What stands behind the question mark goes to redis-py as it is, and redis-py is strict about names.
-        raise StoreError(f"REDIS_URL: {str(wrong).rpartition('.')[2]}") from None
-    return client
+        raise StoreError(f"REDIS_URL: {str(wrong).rpartition('.__init__() ')[2]}") from None
+    if parsed.unverified:
+        _warn_of_tls()
+    return dial
 
 
-def _never() -> Retry:
-    return Retry(NoBackoff(), 0)
+@cache
+def _warn_of_tls() -> None:
+    log.warning("REDIS_URL turns the verification of certificates off: anybody on the way can read and change all")
+
+
+def _client(kind: type[Redis], url: Secret, bound_s: float | None) -> Redis:
+    dial = dialled(url)
+    if dial.url.kind is Kind.CLUSTER:
+        return ClusterClient(dial, bound_s, **_TEXTS)
+    connection_class, options = dial.means()
+    return kind.from_pool(ConnectionPool(connection_class=connection_class, **options, **_TEXTS))

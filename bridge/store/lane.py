@@ -31,10 +31,13 @@ Answer = int | ResponseError
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _script: Final = attrgetter("script")
+_ASKING: Final = hiredis.pack_command(("ASKING",))
 
 
 class Lane:
-    """Sends batches to one server, one at a time."""
+    """Sends batches to one server, one at a time; a batch goes through or has to wait as a whole (`spread`)."""
+
+    spread = False
 
     def __init__(self, connect: Callable[[], AbstractConnection], *, timeout_s: float) -> None:
         """Prepare; nothing is opened yet.
@@ -58,22 +61,28 @@ class Lane:
             OSError: the same.
             TimeoutError: no answer came in time.
         """
+        return (await self.send_apart([batch]))[0]
+
+    async def send_apart(self, batches: Sequence[Sequence[Append]], *, asking: bool = False) -> list[Sequence[Answer]]:
+        """Bring batches by a call each, all sent at once, and answer for each as `send` does, raising what it raises.
+
+        With `asking` a node of a cluster heeds them although their slot is only on its way there.
+        """
+        packed = [part for batch in batches for part in (*([_ASKING] if asking else []), self._packed(batch))]
         try:
             async with asyncio.timeout(self._timeout_s):
                 connection = self._connection or await self._dial()
-                await connection.send_packed_command([self._packed(batch)], check_health=False)
-                answer = await _answer(connection)
+                await connection.send_packed_command(packed, check_health=False)
+                answers = [await _answer(connection) for _ in packed]
         except BaseException:
             await self.close()
             raise
-        if isinstance(answer, list):
-            return answer
-        if isinstance(answer, NoScriptError):
+        if asking:
+            del answers[::2]
+        if any(isinstance(answer, NoScriptError) for answer in answers):
             # Somebody flushed the scripts; a new connection brings them along.
             await self.close()
-        if isinstance(answer, ResponseError):
-            return [answer] * len(batch)
-        raise TypeError(f"a script answered {type(answer).__name__}")
+        return [_each(answer, batch) for answer, batch in zip(answers, batches, strict=True)]
 
     async def close(self) -> None:
         """Hang up; the next batch dials anew."""
@@ -101,6 +110,14 @@ class Lane:
         command = ("EVALSHA", self._batch.sha, len(keys), *keys, _encode(runs))
         packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says one word
         return packed
+
+
+def _each(answer: object, batch: Sequence[Append]) -> Sequence[Answer]:
+    if isinstance(answer, list):
+        return answer
+    if isinstance(answer, ResponseError):
+        return [answer] * len(batch)
+    raise TypeError(f"a script answered {type(answer).__name__}")
 
 
 async def _answer(connection: AbstractConnection) -> object:

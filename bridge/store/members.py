@@ -12,7 +12,7 @@ import msgspec
 from redis.exceptions import NoScriptError
 
 from bridge.errors import NamesakeError
-from bridge.store.scripts import HEARTBEAT
+from bridge.store.scripts import ALIVE, HEARTBEAT
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -141,9 +141,11 @@ class Members:
 
     async def alive(self) -> dict[str, dict[str, str]]:
         """Return each live member's state, by name."""
-        seconds, micros = await self._client.time()
-        since = seconds * 1000 + micros // 1000 - self._lifetime_ms
-        names = cast("list[str]", await self._client.zrangebyscore(self._keys.ingesters, since, "+inf"))
+        arguments = (1, self._keys.ingesters, str(self._lifetime_ms))
+        try:
+            names = cast("list[str]", await self._client.evalsha(ALIVE.sha, *arguments))
+        except NoScriptError:
+            names = cast("list[str]", await self._client.eval(ALIVE.text, *arguments))
         async with self._client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hgetall(self._keys.ingester(name))

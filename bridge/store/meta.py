@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from bridge.errors import StoreError
 from bridge.records import SCHEMA_VERSION
+from bridge.store.client import confirm
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -32,8 +33,10 @@ async def claim(client: Redis, keys: Keys, ours: dict[str, str]) -> None:
     """Mark the store as ours, or find that it is.
 
     Raises:
-        StoreError: it belongs to something else; the message says to what, and what to do.
+        StoreError: it belongs to something else, or is a cluster where the URL names one server, or the other way
+            round; the message says so, and what to do.
     """
+    await confirm(client)
     await _compare(client, keys, ours)  # before anything is written: who doesn't belong here leaves no mark
     for name, value in ours.items():
         await client.hsetnx(keys.meta, name, value)

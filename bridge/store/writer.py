@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 
 from bridge.backoff import Backoff
@@ -35,6 +37,7 @@ from bridge.store.backlog import Backlog, Tally
 if TYPE_CHECKING:
     from bridge.store.appends import Append
     from bridge.store.lane import Answer, Lane
+    from bridge.store.lanes import Lanes
 
 __all__ = ["Tally", "Writer"]
 
@@ -45,10 +48,12 @@ log = logging.getLogger(__name__)
 _PASSING_KINDS: Final = (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
+    TryAgainError,
 )
 _PASSING: Final = (
     "MASTERDOWN",
@@ -63,12 +68,14 @@ _PASSING: Final = (
 )
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
+# Most batches' worth of appends that wait for one node of a cluster and are taken along, so that others' are reached.
+_MOST_STUCK: Final = 20
 
 
 class Writer:
     """Takes appends at any time without waiting; `run` brings them into Redis."""
 
-    def __init__(self, lane: Lane, *, bound: int, batch: int) -> None:
+    def __init__(self, lane: Lane | Lanes, *, bound: int, batch: int) -> None:
         """Write by way of `lane`; at most `bound` appends wait, and at most `batch` go in one flush."""
         self.tally = Tally()
         self.full = False
@@ -82,6 +89,9 @@ class Writer:
         self.flush_entries = Buckets(SIZES)
         self.latency = Buckets()
         self._odd = Sampled(log)
+        # Of the last flush, how many came back, and whether others went through.
+        self._stuck = 0
+        self._parted = False
 
     @property
     def depth(self) -> int:
@@ -101,10 +111,11 @@ class Writer:
         try:
             while True:
                 await self._work.wait()
-                if await self._flush():
+                done = await self._flush()
+                if done or self._parted:
                     backoff.reset()
-                else:
-                    await asyncio.sleep(_FIRST_PAUSE_S + backoff.next())
+                if not done:
+                    await asyncio.sleep(_FIRST_PAUSE_S + (0 if self._parted else backoff.next()))
         finally:
             await self._lane.close()
 
@@ -118,7 +129,7 @@ class Writer:
         return True
 
     async def _flush(self) -> bool:
-        batch = self._backlog.take(self._batch)
+        batch = self._backlog.take(self._batch + min(self._stuck, _MOST_STUCK * self._batch))
         unsent: Sequence[Append] = batch
         began = time.perf_counter()
         try:
@@ -131,6 +142,8 @@ class Writer:
             passing = client.described(trouble) if str(trouble) else "Redis did not answer in time"
         finally:
             self._backlog.landed(unsent)
+            self._stuck = len(unsent) if self._lane.spread else 0
+            self._parted = 0 < self._stuck < len(batch)
             self.tally.connections = self._lane.dialled
         if not self.depth:
             self._work.clear()

@@ -112,6 +112,21 @@ COMMANDS: Final = {
     "a part without any Redis": Command("ingest", 2, ("no Redis: set REDIS_URL, or start",)),
     "a question without any Redis": Command("status", 2, ("no Redis: set REDIS_URL, or start",)),
     "a Redis that isn't there": Command(f"status --redis-url redis://{NOWHERE}", 2, ("error: Redis",)),
+    "a cluster none of whose nodes answers": Command(
+        f"status --redis-url redis+cluster://{NOWHERE}", 2, ("error: Redis: no node of the cluster answers",)
+    ),
+    "sentinels none of whom answers": Command(
+        f"status --redis-url redis+sentinel://{NOWHERE}/name", 2, ("error: Redis: no sentinel names the primary",)
+    ),
+    "sentinels without the service's name": Command(
+        f"tail --redis-url redis+sentinel://{NOWHERE}", 2, ("REDIS_URL: expected the service's name",)
+    ),
+    "a file of certificates that isn't there": Command(
+        "check --offline",
+        2,
+        ("REDIS_CA_FILE: expected a readable file",),
+        {"REDIS_URL": f"rediss://:password-of-mine@{NOWHERE}", "REDIS_CA_FILE": "/nowhere/ca.pem"},
+    ),
     "a Redis whose URL is none": Command("tail --redis-url nonsense", 2, ("REDIS_URL",)),
     "nothing answers the check": Command(
         "check",

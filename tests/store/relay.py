@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ class Relay:
         live: how many there are now.
     """
 
-    def __init__(self, port: int) -> None:
-        """Stand before the server on `port` of this machine."""
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        """Stand before the server on `port` of this machine, and speak TLS if told how."""
         self._target = port
+        self._tls = tls
         self._listener: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self.answering = asyncio.Event()
@@ -47,11 +49,11 @@ class Relay:
     @property
     def url(self) -> str:
         """Where to connect to, for a client of Redis."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"{'rediss' if self._tls else 'redis'}://127.0.0.1:{self.port}/0"
 
     async def __aenter__(self) -> Self:
         """Listen."""
-        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(

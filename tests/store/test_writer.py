@@ -16,7 +16,6 @@ from bridge.records import Event, EventName, Source
 from bridge.store import client, scripts
 from bridge.store.appends import Append
 from bridge.store.embedded import EmbeddedServer
-from bridge.store.lane import Lane
 from bridge.store.writer import Writer
 from bridge.values import Secret
 from tests.store.relay import Relay
@@ -30,8 +29,7 @@ STREAM = KEYS.klines("BTCUSDT", "1m")
 
 
 def made(url: str, *, bound: int = 100_000, batch: int = 500, timeout_s: float = 10) -> Writer:
-    lane = Lane(lambda: client.writer_connection(Secret(url)), timeout_s=timeout_s)
-    return Writer(lane, bound=bound, batch=batch)
+    return Writer(client.lane(Secret(url), timeout_s=timeout_s), bound=bound, batch=batch)
 
 
 @asynccontextmanager

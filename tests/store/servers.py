@@ -1,0 +1,134 @@
+"""A real server beside the embedded one, on loopback, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from bridge.store.embedded import find_binary, free_port
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+HOST = "127.0.0.1"
+
+
+def settled(predicate: Callable[[], bool], description: str, timeout_s: float = 30) -> None:
+    """Return once `predicate` holds; what the server refuses meanwhile counts as no."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if predicate():
+                return
+        except redis.RedisError:
+            pass
+        time.sleep(0.01)
+    raise AssertionError(f"not within {timeout_s:g} s: {description}")
+
+
+class Server:
+    """One server process with a folder of its own.
+
+    Attributes:
+        port: where it listens.
+        control: a client of it, for the test's own questions.
+    """
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        """Describe it; options are those of its configuration, with `_` for `-`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = free_port(0)
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.control: Any = redis.Redis(
+            host=HOST, port=self.port, decode_responses=True, retry=Retry(NoBackoff(), 0), protocol=2
+        )
+
+    def __enter__(self) -> Self:
+        """Start it, and wait until it answers."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it."""
+        self.control.close()
+        self.kill()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as it stands in a URL."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL of this server alone."""
+        return f"redis://{self.address}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {"port": str(self.port), "bind": HOST, "dir": str(self.folder), "save": "", **self._options}
+        # From a file, because a sentinel writes into its own.
+        config = self.folder / "server.conf"
+        lines = [f"{name.replace('_', '-')} {value or chr(34) * 2}" for name, value in options.items()]
+        config.write_text("\n".join(lines) + "\n")
+        words = [str(find_binary()), str(config), *self._words()]
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - ours
+        settled(self._answers, f"an answer on port {self.port}")
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not killed."""
+        return self._process is not None
+
+    def revive(self) -> None:
+        """Start it if it was killed."""
+        if self._process is None:
+            self.start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it stand still, sockets open."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+    def _words(self) -> list[str]:
+        return []
+
+    def _answers(self) -> bool:
+        return bool(self.control.ping())
+
+
+def raw(node: Server, *words: str) -> Any:  # noqa: ANN401 - whatever is answered
+    """Ask a node, and return the answer as it came."""
+    connection = node.control.connection_pool.get_connection()
+    try:
+        connection.send_command(*words)
+        return connection.read_response()
+    finally:
+        node.control.connection_pool.release(connection)
