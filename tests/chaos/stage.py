@@ -53,6 +53,7 @@ _HURRIED: Final = {
     "RECONCILE_INTERVAL_S": "0.5",
     "HEARTBEAT_INTERVAL_S": "0.3",
     "MEMBER_LIFETIME_S": "2",
+    "REPLICAS": "2",  # both hear and write everything: that is where entries could be doubled
     "REDIS_TIMEOUT_S": "2",
     "CAP_KLINES": _ENDLESS,
     "CAP_CLOSED_1M": _ENDLESS,

@@ -244,7 +244,7 @@ async def test_a_wildcard_follows_what_is_listed_and_delisted_while_it_runs(valk
 
 async def test_the_next_in_rank_goes_on_where_the_first_has_ended(valkey_url: str) -> None:
     async with (
-        market(rate=240.0, quiet_share=0) as simulator,
+        market(rate=120.0, symbols=2, quiet_share=0) as simulator,
         bridging(simulator, valkey_url, BTC, ETH, ORDERS, replicas=2, ingester_id="one") as one,
         bridging(simulator, valkey_url, replicas=2, ingester_id="two") as two,
     ):
