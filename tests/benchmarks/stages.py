@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import hiredis
+from websockets.asyncio.client import ClientConnection
 
 from bridge.clock import ExchangeClock
 from bridge.exchanges.base import Notice
 from bridge.exchanges.bitmart import BitMart
 from bridge.exchanges.bitmart.session import BitMartSession
 from bridge.ingest.candles import Candles
-from bridge.ingest.connection import Connection, opened
+from bridge.ingest.connection import Connection
+from bridge.ingest.frames import opened
 from bridge.ingest.series import Series
 from bridge.records import EventName, Kline, Record, fields_of
 from bridge.settings import Settings
@@ -57,7 +59,7 @@ async def connection(stand: Stand, frames: int) -> Cost:
 
 async def bare_socket(stand: Stand, frames: int) -> Cost:
     """The connection's socket, and nothing else."""
-    async with opened(stand.source.uri, stand.settings) as socket:
+    async with opened(stand.source.uri, stand.settings, ClientConnection) as socket:
 
         async def work() -> None:
             stand.source.send(frames)
