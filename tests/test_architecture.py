@@ -43,6 +43,7 @@ ONLY_IN = {
     "starlette": ("bridge.control.",),
     "uvicorn": ("bridge.control.",),
     "click": ("bridge.cli",),
+    "uvloop": ("bridge.loop",),
     "dotenv": ("bridge.settings",),
     "prometheus_client": ("bridge.exposition",),
 }

@@ -8,7 +8,7 @@ from bridge.records import Kline
 
 
 def less(one: str, other: str) -> bool:
-    """Tell whether `one` is the smaller number. Most are spelled alike, or are whole numbers: these are compared fast."""
+    """Tell whether `one` is the smaller number. Nearly all are spelled alike or whole, and these compare fast."""
     if one == other:
         return False
     if one.isdecimal() and other.isdecimal():
