@@ -31,7 +31,7 @@ check: $(DEV)  ## Lint, format and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-bench: $(DEV)  ## What a record costs on its way, beside its peers
+bench: $(DEV)  ## What a record costs on its way, beside its peers, and which goals are reached
 	@$(BIN)/python -m tests.benchmarks
 
 market: $(DEV)  ## The whole market, 3,240 topics, on one ingester and on four

@@ -1,6 +1,7 @@
 """The parts put together, each way of running them a function: all in one, the demonstration, or one part alone.
 
 Every function returns when `stop` is set and all is drained, and raises `BridgeError` for what it can't start with.
+What only some of them need is imported by these: an ingester alone starts in half the time.
 """
 
 from __future__ import annotations
@@ -12,27 +13,26 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bridge import exchanges
 from bridge.banner import banner
-from bridge.control.app import create_app
-from bridge.control.probes import Subject, create_probes
-from bridge.control.server import ControlServer
 from bridge.errors import AddressInUseError, StoreError
-from bridge.exchanges.base import Exchange
 from bridge.ingest.ingester import Ingester
-from bridge.printing import Printer
 from bridge.settings import Settings, service_manager
-from bridge.simulator import Scenario, Simulator
 from bridge.store import client
 from bridge.store.desired import Desired
 from bridge.store.embedded import EmbeddedServer, EmbeddedServerError, running
 from bridge.store.keys import Keys
 from bridge.supervisor import Service, Supervisor
-from bridge.tail import Selection, Tail
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
+
+if TYPE_CHECKING:
+    from bridge.control.server import ControlServer
+    from bridge.exchanges.base import Exchange
+    from bridge.printing import Printer
+    from bridge.simulator import Simulator
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,9 @@ async def demo(settings: Settings, stop: asyncio.Event, printer: Printer, ledger
 
     `ledger` is a file for the truth that the simulator dealt.
     """
+    from bridge.simulator import Scenario, Simulator
+    from bridge.tail import Selection, Tail
+
     async with AsyncExitStack() as closing:
         directory = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="bitmart-bridge-demo-")))
         simulator = await closing.enter_async_context(
@@ -160,6 +163,9 @@ async def _revive(server: EmbeddedServer) -> None:
 async def _control(
     settings: Settings, exchange: Exchange, ingester: Ingester | None = None, *, any_port: bool = False
 ) -> AsyncIterator[ControlServer]:
+    from bridge.control.app import create_app
+    from bridge.control.server import ControlServer
+
     app = create_app(settings, exchange, ingester.readings.samples if ingester else tuple)
     server = ControlServer(app, settings.ctrl_addr)
     try:
@@ -213,6 +219,9 @@ async def _probes(ingester: Ingester, settings: Settings) -> AsyncIterator[None]
     if not settings.metrics_addr:
         yield
         return
+    from bridge.control.probes import Subject, create_probes
+    from bridge.control.server import ControlServer
+
     subject = Subject(ingester.readings.samples, ingester.health.ill, ingester.health.hindered)
     app = create_probes(subject, settings.ctrl_token, settings.metrics_addr)
     async with ControlServer(app, settings.metrics_addr, setting="METRICS_ADDR") as server:

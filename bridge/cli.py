@@ -395,8 +395,10 @@ async def _stoppable(part: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
 def _run(whole: Coroutine[None, None, None]) -> None:
     """Run in an event loop; an error that ends one of the parts comes out as itself, not wrapped in groups."""
+    from bridge import loop
+
     try:
-        asyncio.run(whole)
+        loop.run(whole)
     except BaseExceptionGroup as group:
         raise _innermost(group) from group
 

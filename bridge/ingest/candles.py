@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from bridge.ingest.comparison import less
 from bridge.records import Kline
 
 Series = tuple[str, str]
@@ -45,7 +46,7 @@ class Candles:
             self._newest[series] = kline
             return (kline,)
         ahead = kline.open_time - newest.open_time
-        if ahead < 0 or (ahead == 0 and (newest.closed or float(kline.volume) < float(newest.volume))):
+        if ahead < 0 or (ahead == 0 and (newest.closed or less(kline.volume, newest.volume))):
             self.late += 1
             return ()
         self._newest[series] = kline

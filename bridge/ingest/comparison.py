@@ -7,13 +7,18 @@ from decimal import Decimal
 from bridge.records import Kline
 
 
+def less(one: str, other: str) -> bool:
+    """Tell whether `one` is the smaller number. Nearly all are spelled alike or whole, and these compare fast."""
+    if one == other:
+        return False
+    if one.isdecimal() and other.isdecimal():
+        return int(one) < int(other)
+    return Decimal(one) < Decimal(other)
+
+
 def behind(row: Kline, shown: Kline) -> bool:
     """Tell whether `row` knows less of a period than `shown`: less volume, or a narrower range."""
-    return (
-        Decimal(row.volume) < Decimal(shown.volume)
-        or Decimal(row.high) < Decimal(shown.high)
-        or Decimal(row.low) > Decimal(shown.low)
-    )
+    return less(row.volume, shown.volume) or less(row.high, shown.high) or less(shown.low, row.low)
 
 
 def same(one: Kline, other: Kline) -> bool:

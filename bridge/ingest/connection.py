@@ -11,15 +11,13 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from bridge import __version__
 from bridge.backoff import Backoff
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import (
@@ -36,17 +34,19 @@ from bridge.exchanges.base import (
     Session,
 )
 from bridge.ingest.endings import Cause, Ended, LoginRefusedError, cause_of, reason_of
+from bridge.ingest.frames import FrameSocket, opened
 from bridge.ingest.subscriptions import Subscriptions
 from bridge.log import Sampled
 from bridge.records import EventName, Record
 from bridge.settings import Settings
 
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+    from bridge.ingest.sink import Sink
+
 log = logging.getLogger(__name__)
 
-# Content delivery networks in front of exchanges refuse the names of common libraries (seen: error 1010).
-USER_AGENT: Final = f"bitmart-bridge/{__version__}"
-_LARGEST_FRAME: Final = 1 << 20
-_CLOSE_S: Final = 1.0
 _FRESH_S: Final = 3.0
 _LOOK_S: Final = 0.05
 
@@ -60,25 +60,6 @@ class Phase(StrEnum):
     OPEN = "open"
     WAITING = "waiting"
     REFUSED = "refused"
-
-
-class Sink(Protocol):
-    """Where a connection's output goes. No call may wait or fail."""
-
-    def take(self, record: Record) -> None:
-        """Take a record."""
-
-    def happened(self, event: EventName, subject: str, text: str) -> None:
-        """Take note of what happened to the connection or to a topic."""
-
-    def lost(self, *, private: bool) -> None:
-        """Take note that the socket is gone."""
-
-    def activated(self, topic: str) -> None:
-        """Take note that a topic is active from now on."""
-
-    def stirred(self) -> None:
-        """Take note that the state of the connection or of a topic is another now."""
 
 
 class Connection:
@@ -184,8 +165,9 @@ class Connection:
         if self._turn is not None:
             await self._turn()
         try:
-            async with opened(self._uri, self._settings) as socket, asyncio.TaskGroup() as parts:
-                receiving = parts.create_task(self._receive(socket, session))
+            kind = partial(FrameSocket, take=partial(self._take, session))
+            async with opened(self._uri, self._settings, kind) as socket, asyncio.TaskGroup() as parts:
+                receiving = parts.create_task(socket.ended())
                 pinging = parts.create_task(self._ping(socket, session))
                 watching = parts.create_task(self._watch())
                 await self._serve(socket, session)
@@ -259,21 +241,19 @@ class Connection:
         await self._replacing.wait()
         raise Ended("mute: the exchange trades what this socket does not show", Cause.MUTE)
 
-    async def _receive(self, socket: ClientConnection, session: Session) -> None:
-        take = self._sink.take
-        while True:
-            frame = await socket.recv(decode=False)
-            at = host_ms()
-            topic, said = session.receive(frame, at)
-            self.frames += 1
-            self.bytes += len(frame)
+    def _take(self, session: Session, frames: list[bytes]) -> None:
+        at, receive, data_at, take = host_ms(), session.receive, self.data_at, self._sink.take
+        self.frames += len(frames)
+        self.bytes += sum(map(len, frames))
+        for frame in frames:
+            topic, said = receive(frame, at)
             if topic:
-                self.data_at[topic] = at
+                data_at[topic] = at
             for item in said:
-                if isinstance(item, Notice):
-                    self._notice(item)
-                else:
+                if isinstance(item, Record):
                     take(item)
+                else:
+                    self._notice(item)
 
     def _notice(self, notice: Notice) -> None:
         match notice:
@@ -313,21 +293,3 @@ class Connection:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-@asynccontextmanager
-async def opened(uri: str, settings: Settings) -> AsyncIterator[ClientConnection]:
-    """Open a socket to the exchange, and close it at the end."""
-    socket = await connect(
-        uri,
-        user_agent_header=USER_AGENT,
-        compression=None,  # frames are short: inflating them costs more than it saves
-        open_timeout=settings.connect_timeout_s,
-        close_timeout=_CLOSE_S,
-        ping_interval=None,  # the exchange's own ping is the one that its documentation asks for
-        max_size=_LARGEST_FRAME,
-    )
-    try:
-        yield socket
-    finally:
-        await socket.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import httpx2
 
 from bridge.errors import RestError
-from bridge.ingest.connection import USER_AGENT
+from bridge.ingest.frames import USER_AGENT
 from bridge.ingest.pace import Pace
 
 if TYPE_CHECKING:

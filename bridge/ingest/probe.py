@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import ProtocolError
 from bridge.exchanges.base import LoggedIn, LoginRefused, Notice, Pong, Session
 from bridge.ingest import timekeeper
-from bridge.ingest.connection import opened
 from bridge.ingest.endings import reason_of
 from bridge.ingest.fetch import Rest
+from bridge.ingest.frames import opened
 
 if TYPE_CHECKING:
     from bridge.exchanges.base import Exchange
@@ -56,7 +57,7 @@ async def _answer(
     uri: str, settings: Settings, session: Session, say: Callable[[Session], str], wanted: type[Notice]
 ) -> None:
     try:
-        async with asyncio.timeout(settings.connect_timeout_s), opened(uri, settings) as socket:
+        async with asyncio.timeout(settings.connect_timeout_s), opened(uri, settings, ClientConnection) as socket:
             await socket.send(say(session))
             while True:
                 _, said = session.receive(await socket.recv(), host_ms())

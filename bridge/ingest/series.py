@@ -101,12 +101,15 @@ class Series:
     def show(self, kline: Kline) -> None:
         """Take note of what the socket showed of a period that is not written yet."""
         self.mute_periods = 0
+        before = self._shown.get(kline.open_time)
+        if before is not None:
+            if not behind(kline, before):
+                self._shown[kline.open_time] = kline
+            return
         self._shown_until = max(self._shown_until, kline.open_time)
         if self.tail and kline.open_time <= self.tail.open_time:
             return
-        before = self._shown.get(kline.open_time)
-        if before is None or not behind(kline, before):
-            self._shown[kline.open_time] = kline
+        self._shown[kline.open_time] = kline
         if len(self._shown) > self._cap:
             del self._shown[min(self._shown)]
 

@@ -182,9 +182,12 @@ async def _accept_no_more(server: Server) -> None:
     """Let in whom asyncio has accepted, and nobody else.
 
     Whoever is between acceptance and connection when an asyncio server closes is forgotten with an open socket: the
-    transport's making fails, and nobody closes what it was made from (CPython 3.11).
+    transport's making fails, and nobody closes what it was made from (CPython 3.11). Other loops accept and connect in
+    one step.
     """
     loop = asyncio.get_running_loop()
+    if not isinstance(loop, asyncio.SelectorEventLoop):
+        return
     for listening in server.sockets:
         loop.remove_reader(listening.fileno())
     for _ in range(_TURNS_TO_CONNECT):

@@ -61,14 +61,31 @@ class Append(msgspec.Struct, frozen=True, gc=False):
         return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
 
 
+class _Series:
+    """What the appends of a series share: spelled once, because a candle changes thousands of times."""
+
+    __slots__ = ("closes", "keys", "open_time", "opens", "slot")
+
+    def __init__(self, keys: tuple[str, str]) -> None:
+        """Begin before the first period."""
+        self.keys = keys
+        self.open_time = -1
+        self.opens = self.closes = self.slot = ""
+
+    def turn(self, kline: Kline) -> None:
+        """Spell the period of a candle."""
+        self.open_time = kline.open_time
+        self.opens, self.closes = str(kline.open_time), str(kline.close_time)
+        self.slot = f"{self.keys[0]} {self.opens}"  # a text, which knows its hash
+
+
 @dataclass(frozen=True, slots=True)
 class Appends:
     """Makes appends, under one prefix and with one set of caps."""
 
     keys: Keys
     settings: Settings
-    # Spelled once a series: a candle changes thousands of times, its keys never.
-    _kline_keys: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    _series: dict[tuple[str, str], _Series] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> Append:
         """Return the append of any record."""
@@ -95,14 +112,15 @@ class Appends:
 
     def kline(self, kline: Kline) -> Append:
         """A candle: a newer state of the same period may take an unsent one's place, unless that was its last."""
-        symbol, timeframe, open_time = kline.symbol, kline.timeframe, kline.open_time
-        keys = self._kline_keys.get((symbol, timeframe)) or self._learn(symbol, timeframe)
+        series = self._series.get((kline.symbol, kline.timeframe)) or self._learn(kline)
+        if kline.open_time != series.open_time:
+            series.turn(kline)
         arguments = (
             self.settings.cap_klines,
-            symbol,
-            timeframe,
-            str(open_time),
-            str(kline.close_time),
+            kline.symbol,
+            kline.timeframe,
+            series.opens,
+            series.closes,
             kline.open,
             kline.high,
             kline.low,
@@ -112,11 +130,11 @@ class Appends:
             kline.source,
             str(kline.received_at),
         )
-        return Append(scripts.KLINE, keys, arguments, (keys[0], open_time), None, kline.closed == 1)
+        return Append(scripts.KLINE, series.keys, arguments, series.slot, None, kline.closed == 1)
 
-    def _learn(self, symbol: str, timeframe: str) -> tuple[str, str]:
-        keys = (self.keys.klines(symbol, timeframe), self.keys.newest_kline(symbol, timeframe))
-        return self._kline_keys.setdefault((symbol, timeframe), keys)
+    def _learn(self, kline: Kline) -> _Series:
+        named = (kline.symbol, kline.timeframe)
+        return self._series.setdefault(named, _Series((self.keys.klines(*named), self.keys.newest_kline(*named))))
 
     def closed(self, kline: Kline, how: str, length_ms: int, settled: Callable[[int], None]) -> Append:
         """A closed candle, whose id is its open; `how` it follows is `next`, `start` or `jump`."""

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 # The shell leaves a guard behind in the background and then becomes the command itself. The pipe moves to descriptor 3
 # because a background job's own stdin is /dev/null. The command gets neither the pipe nor the terminal. A line on the
-# pipe dismisses the guard; the pipe's end without one means that we are gone, and ends the command.
+# pipe dismisses the guard; the pipe's end without one means that we are gone, and ends the command. What the command
+# writes is for its owner alone: said here, because not every event loop's subprocesses can be told.
 GUARD: Final = """
+umask 077
 exec 3<&0
 (read -r dismissed <&3 || kill -TERM $$) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
@@ -58,7 +60,6 @@ class GuardedProcess:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                umask=0o077,
             )
         except BaseException:
             os.close(guard)

@@ -7,14 +7,14 @@ local opened, high, low, close, volume, closed = ARGV[4], ARGV[7], ARGV[8], ARGV
 local state = opened .. ' ' .. closed .. ' ' .. volume .. ' ' .. high .. ' ' .. low .. ' ' .. close
 local newest = redis.call('SET', KEYS[2], state, 'GET')
 if newest then
-  local opened_before, closed_before, volume_before, rest = string.match(newest, '^(%S+) (%S+) (%S+) (.*)')
+  local opened_before, closed_before, volume_before = string.match(newest, '^(%S+) (%S+) (%S+)')
   local ahead = opened == opened_before and 0 or tonumber(opened) - tonumber(opened_before)
   local old = ahead < 0
   if ahead == 0 then
     local grown = tonumber(volume) - tonumber(volume_before)
     old = closed_before == '1' or grown < 0
     if grown == 0 and closed == closed_before then
-      local high_before, low_before, close_before = string.match(rest, '^(%S+) (%S+) (%S+)')
+      local high_before, low_before, close_before = string.match(newest, '(%S+) (%S+) (%S+)$')
       local higher, lower = tonumber(high) - tonumber(high_before), tonumber(low_before) - tonumber(low)
       old = old or higher < 0 or lower < 0 or (higher == 0 and lower == 0 and close == close_before)
     end

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_LIBRARIES: Final = ("bitmart-bridge", "websockets", "msgspec", "redis", "hiredis")
+_LIBRARIES: Final = ("bitmart-bridge", "websockets", "msgspec", "redis", "hiredis", "uvloop")
 
 
 async def described(redis: Redis) -> dict[str, str]:

@@ -8,7 +8,7 @@ the bridge's parts are compared with.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from redis.asyncio.connection import Connection
 from websockets.asyncio.client import connect
 
 from bridge.clock import host_ms
+from bridge.timeframes import Timeframe
 from tests.benchmarks.frames import payloads
 from tests.benchmarks.stand import Cost, Stand, measure
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 PIPELINE: Final = 100
 _CAP: Final = 200
-_LENGTHS_MS: Final = {"1m": 60_000, "5m": 300_000, "1h": 3_600_000, "4h": 14_400_000}
+_LENGTHS_MS: Final = {timeframe.value: timeframe.milliseconds for timeframe in Timeframe}
 
 
 async def receive(stand: Stand, frames: int) -> Cost:
@@ -120,6 +121,19 @@ async def pipelined(stand: Stand, frames: int, per_second: float = 0) -> Cost:
                     await pipe.execute()
 
         return await stand.measure_store(frames, work(), entries=frames)
+
+
+@asynccontextmanager
+async def writing(stand: Stand) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Yield what passes so many frames on, each by an awaited XADD."""
+    async with _socket(stand) as socket, _store(stand) as redis:
+
+        async def pass_on(frames: int) -> None:
+            for _ in range(frames):
+                stream, fields = _entry(await socket.recv())
+                await redis.xadd(stream, fields, maxlen=_CAP)
+
+        yield pass_on
 
 
 @asynccontextmanager

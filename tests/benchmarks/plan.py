@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from tests.benchmarks import consumers, peers, stages, whole
+from tests.benchmarks import consumers, extras, limits, peers, stages, whole
 from tests.benchmarks.stand import Cost, Stand
 
 QUIET_PER_S: Final = 1_000.0
@@ -18,13 +18,17 @@ QUIET_PER_S: Final = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One way of doing a section's work, measured with so many frames, or with fewer in a hurry."""
+    """One way of doing a section's work, measured with so many frames, or with fewer in a hurry.
+
+    An `extra` one needs libraries that may not be installed.
+    """
 
     name: str
     run: Callable[[Stand, int], Awaitable[Cost]]
     frames: int
     hurried: int
     peer: str = ""
+    extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class Section:
     title: str
     rows: tuple[Row, ...]
 
+
+def outsider(which: str) -> Callable[[Stand, int], Awaitable[Cost]]:
+    """Return the measurement of one of the others' libraries."""
+    return partial(extras.outsider, which=which)
+
+
+WHOLE_WAY: Final = "ingester, each frame an entry"
+BARE: Final = "bare XADD, a hundred at once"
+GUARDED: Final = "the bridge's guarded append, a flush at once"
 
 SECTIONS: Final = (
     Section(
@@ -78,12 +91,22 @@ SECTIONS: Final = (
         ),
     ),
     Section(
+        "what the server can take, from bytes packed beforehand",
+        (
+            Row(BARE, limits.bare, 20_000, 5_000, peer="bare"),
+            Row(GUARDED, limits.guarded, 20_000, 5_000),
+        ),
+    ),
+    Section(
         "the whole way, as fast as it goes",
         (
-            Row("websockets, json, XADD awaited", peers.awaited, 1_500, 500, peer="awaited"),
-            Row("websockets, json, pipelines of 100", peers.pipelined, 10_000, 2_500, peer="pipelined"),
-            Row("ingester, each frame an entry", whole.turn_by_turn, 15_000, 5_000),
-            Row("ingester, flooded: unsent states give way", whole.at_once, 15_000, 5_000),
+            Row("(a) websockets, json, XADD awaited", peers.awaited, 1_500, 500, peer="a"),
+            Row("(b) websockets, json, pipelines of 100", peers.pipelined, 10_000, 2_500, peer="b"),
+            Row("(c) cryptofeed's Redis stream backend", outsider("cryptofeed"), 10_000, 2_500, peer="c", extra=True),
+            Row("(d) ccxt.pro's handler, XADD awaited", outsider("ccxt"), 1_500, 500, peer="d", extra=True),
+            Row("(e) BitMart's SDK, XADD", outsider("sdk"), 1_500, 500, peer="e", extra=True),
+            Row(WHOLE_WAY, whole.turn_by_turn, 30_000, 10_000),
+            Row("ingester, flooded: unsent states give way", whole.at_once, 30_000, 10_000),
         ),
     ),
     Section(
@@ -121,5 +144,4 @@ WAY: Final = (
     "Appends.kline",
     "Writer, guarded, 500 at once",
 )
-WHOLE_WAY: Final = "ingester, each frame an entry"
 MOST_FRAMES: Final = max(row.frames for section in SECTIONS for row in section.rows)

@@ -17,7 +17,8 @@ _MICRO: Final = 1e6
 def figures(rounds: Rounds) -> list[dict[str, Any]]:
     """Return all figures, section by section, with what each round said."""
     return [
-        {"title": section.title, "rows": [_row(section, row, rounds) for row in section.rows]} for section in SECTIONS
+        {"title": section.title, "rows": [_row(section, row, rounds) for row in _taken(section, rounds)]}
+        for section in SECTIONS
     ]
 
 
@@ -33,11 +34,15 @@ def way(sections: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def text(sections: Sequence[Mapping[str, Any]], shares: Mapping[str, float]) -> str:
     """Return tables for people. Beside a peer's name: how many times its CPU time, and its rate, a row is better."""
-    tables = [f"{section['title']}\n{_table(_lines(section))}" for section in sections]
+    tables = [f"{section['title']}\n{table(_lines(section))}" for section in sections]
     whole = shares["the whole way"]
     lines = [["part", "least client µs", "share"]]
     lines += [[name, f"{spent:.2f}", f"{spent / whole:.0%}"] for name, spent in shares.items()]
-    return "\n\n".join([*tables, f"where an ingester's time goes, a frame\n{_table(lines)}"])
+    return "\n\n".join([*tables, f"where an ingester's time goes, a frame\n{table(lines)}"])
+
+
+def _taken(section: Section, rounds: Rounds) -> list[Row]:
+    return [row for row in section.rows if rounds.get((section.title, row.name))]
 
 
 def _row(section: Section, row: Row, rounds: Rounds) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def _row(section: Section, row: Row, rounds: Rounds) -> dict[str, Any]:
                 "client_cpu": _ratio(_client_us, rounds[section.title, peer.name], costs),
                 "frames_per_s": _ratio(_per_s, costs, rounds[section.title, peer.name]),
             }
-            for peer in section.rows
+            for peer in _taken(section, rounds)
             if peer.peer and peer is not row
         },
         "rounds": [
@@ -104,7 +109,8 @@ def _lines(section: Mapping[str, Any]) -> list[list[str]]:
     return lines
 
 
-def _table(lines: Sequence[Sequence[str]]) -> str:
+def table(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table of such lines, the first column to the left."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  "

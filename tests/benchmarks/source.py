@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
@@ -19,6 +20,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
+from bridge import loop as loops
 from tests.benchmarks.frames import EXCHANGE_MS, TOPICS, TURN, payloads
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
     from websockets.http11 import Request, Response
 
+_OPENED: Final = b"opened\n"
 _READY: Final = b"ready\n"
 _READY_S: Final = 20.0
 _BATCH: Final = 20
@@ -41,24 +44,26 @@ _TOLD: Final[dict[str, object]] = {
 class Source:
     """Our end: what the process is told, and what it says."""
 
-    def __init__(self, process: Process, port: int) -> None:
-        """Speak with `process`, whose sockets open at `port`; use `started`."""
+    def __init__(self, process: Process, port: int, turn: int) -> None:
+        """Speak with `process`, whose sockets open at `port` and bring `turn` topics; use `started`."""
+        self.turn = turn
         self.uri = f"ws://127.0.0.1:{port}/"
         self.rest_uri = f"http://127.0.0.1:{port}"
         self._process = process
 
     @classmethod
     @asynccontextmanager
-    async def started(cls, frames: int) -> AsyncIterator[Source]:
-        """Start the process with `frames` frames prepared; it ends with the block."""
+    async def started(cls, frames: int, turn: int = TURN) -> AsyncIterator[Source]:
+        """Start the process with `frames` frames of `turn` topics prepared; it ends with the block."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", __name__, str(frames)),
+            *("-m", __name__, str(frames), str(turn)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=1 << 24,
         )
         try:
-            yield cls(process, int(await _line(process)))
+            yield cls(process, int(await _line(process)), turn)
         finally:
             if process.stdin:
                 process.stdin.close()
@@ -66,22 +71,37 @@ class Source:
 
     async def subscribe(self, socket: ClientConnection) -> None:
         """Subscribe to all topics, and read the answers away."""
-        for first in range(0, TURN, _BATCH):
-            await socket.send(json.dumps({"action": "subscribe", "args": TOPICS[first : first + _BATCH]}))
+        topics = TOPICS[: self.turn]
+        for first in range(0, self.turn, _BATCH):
+            await socket.send(json.dumps({"action": "subscribe", "args": topics[first : first + _BATCH]}))
         await self.ready()
-        for _ in TOPICS:
+        for _ in topics:
             await socket.recv()
+
+    async def opened(self) -> None:
+        """Wait until somebody has opened a socket."""
+        await self._says(_OPENED)
 
     async def ready(self) -> None:
         """Wait until somebody has subscribed to all topics."""
+        await self._says(_READY)
+
+    async def _says(self, word: bytes) -> None:
         async with asyncio.timeout(_READY_S):
-            if await _line(self._process) != _READY:
-                raise RuntimeError("the source of frames ended early")
+            while (line := await _line(self._process)) != word:
+                if not line:
+                    raise RuntimeError("the source of frames ended early")
 
     def send(self, frames: int, per_second: float = 0) -> None:
         """Have the next `frames` frames sent: at once, or evenly."""
         if self._process.stdin:
             self._process.stdin.write(f"{frames} {per_second}\n".encode())
+
+    async def sent_at(self) -> list[int]:
+        """Return when each frame left, in monotonic nanoseconds, once all that were asked for have."""
+        if self._process.stdin:
+            self._process.stdin.write(b"0 0\n")
+        return [int(word) for word in (await _line(self._process)).split()]
 
 
 async def _line(process: Process) -> bytes:
@@ -91,24 +111,27 @@ async def _line(process: Process) -> bytes:
 class _Exchange:
     """The other end, inside the process."""
 
-    def __init__(self, frames: int) -> None:
-        self._frames = [Frame(Opcode.TEXT, payload).serialize(mask=False) for payload in payloads(frames)]
+    def __init__(self, frames: int, turn: int) -> None:
+        self._frames = [Frame(Opcode.TEXT, payload).serialize(mask=False) for payload in payloads(frames, turn)]
+        self._turn = turn
+        self._sent_at: list[int] = []
         self._next = 0
         self._transport: asyncio.Transport | None = None
 
     async def talk(self, socket: ServerConnection) -> None:
         """Grant whatever is asked for; the newest socket is the one that gets frames."""
         self._transport, self._next = socket.transport, 0
+        self._sent_at.clear()
+        _say(_OPENED)
         subscribed: set[str] = set()
         try:
             async for text in socket:
                 asked = json.loads(text)
-                for topic in asked["args"]:
+                for topic in asked.get("args", ()):
                     await socket.send(json.dumps({"action": asked["action"], "group": topic, "success": True}))
                     subscribed.add(topic)
-                if len(subscribed) == TURN and asked["action"] == "subscribe":
-                    sys.stdout.buffer.write(_READY)
-                    sys.stdout.buffer.flush()
+                if len(subscribed) == self._turn and asked["action"] == "subscribe":
+                    _say(_READY)
         except ConnectionClosed:
             return
 
@@ -118,17 +141,23 @@ class _Exchange:
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
         async for order in orders:
             count, per_second = order.split()
-            if float(per_second):
+            if not int(count):
+                _say(" ".join(map(str, self._sent_at)).encode() + b"\n")
+            elif float(per_second):
                 await self._evenly(int(count), float(per_second))
             else:
                 self._write(int(count))
 
     async def _evenly(self, count: int, per_second: float) -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        for sent in range(count):
+        began, sent = loop.time(), 0
+        while sent < count:
             await asyncio.sleep(max(0.0, began + sent / per_second - loop.time()))
-            self._write(1)
+            # What is late goes at once, so that the pace holds on a busy machine, too.
+            due = min(count, int((loop.time() - began) * per_second) + 1)
+            for _ in range(sent, due):
+                self._write(1)
+            sent = due
 
     def _write(self, count: int) -> None:
         if self._next + count > len(self._frames):
@@ -136,6 +165,7 @@ class _Exchange:
         if self._transport:
             self._transport.write(b"".join(self._frames[self._next : self._next + count]))
         self._next += count
+        self._sent_at += [time.monotonic_ns()] * count
 
 
 def _answer(socket: ServerConnection, request: Request) -> Response | None:
@@ -148,13 +178,17 @@ def _answer(socket: ServerConnection, request: Request) -> Response | None:
     return response
 
 
-async def _serve(frames: int) -> None:
-    exchange = _Exchange(frames)
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+async def _serve(frames: int, turn: int) -> None:
+    exchange = _Exchange(frames, turn)
     async with serve(exchange.talk, "127.0.0.1", 0, compression=None, process_request=_answer) as server:
-        sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-        sys.stdout.flush()
+        _say(b"%d\n" % server.sockets[0].getsockname()[1])
         await exchange.obey()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    loops.run(_serve(int(sys.argv[1]), int(sys.argv[2])))

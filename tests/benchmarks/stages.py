@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import hiredis
+from websockets.asyncio.client import ClientConnection
 
 from bridge.clock import ExchangeClock
 from bridge.exchanges.base import Notice
 from bridge.exchanges.bitmart import BitMart
 from bridge.exchanges.bitmart.session import BitMartSession
 from bridge.ingest.candles import Candles
-from bridge.ingest.connection import Connection, opened
+from bridge.ingest.connection import Connection
+from bridge.ingest.frames import opened
 from bridge.ingest.series import Series
 from bridge.records import EventName, Kline, Record, fields_of
 from bridge.settings import Settings
@@ -39,7 +41,7 @@ async def connection(stand: Stand, frames: int) -> Cost:
         settings=stand.settings,
         sink=_Nowhere(),
     )
-    socket.want(frozenset(TOPICS))
+    socket.want(frozenset(TOPICS[:TURN]))
     running = asyncio.create_task(socket.run())
 
     async def work() -> None:
@@ -57,7 +59,7 @@ async def connection(stand: Stand, frames: int) -> Cost:
 
 async def bare_socket(stand: Stand, frames: int) -> Cost:
     """The connection's socket, and nothing else."""
-    async with opened(stand.source.uri, stand.settings) as socket:
+    async with opened(stand.source.uri, stand.settings, ClientConnection) as socket:
 
         async def work() -> None:
             stand.source.send(frames)
@@ -83,7 +85,7 @@ async def session(_stand: Stand, frames: int) -> Cost:
 async def candles(_stand: Stand, frames: int) -> Cost:
     """From a record to those that are published."""
     take = Candles(grace_ms=5_000).take
-    given = _klines(frames)
+    given = klines(frames)
 
     def work() -> None:
         for kline in given:
@@ -96,9 +98,9 @@ async def series(_stand: Stand, frames: int) -> Cost:
     """What is remembered of a record until its candle is proven."""
     followed = {
         (symbol, timeframe.value): Series(symbol, timeframe, now_ms=EXCHANGE_MS, seed=1, cap=500, timeout_ms=120_000)
-        for symbol, timeframe in SERIES
+        for symbol, timeframe in SERIES[:TURN]
     }
-    given = [(followed[kline.symbol, kline.timeframe].show, kline) for kline in _klines(frames)]
+    given = [(followed[kline.symbol, kline.timeframe].show, kline) for kline in klines(frames)]
 
     def work() -> None:
         for show, kline in given:
@@ -110,7 +112,7 @@ async def series(_stand: Stand, frames: int) -> Cost:
 async def appends(stand: Stand, frames: int) -> Cost:
     """From a record to its append."""
     make = Appends(KEYS, stand.settings).kline
-    given = _klines(frames)
+    given = klines(frames)
 
     def work() -> None:
         for kline in given:
@@ -122,7 +124,7 @@ async def appends(stand: Stand, frames: int) -> Cost:
 async def packing(stand: Stand, frames: int) -> Cost:
     """From an append to bytes, as the writer packs it."""
     make = Appends(KEYS, stand.settings).kline
-    given = [make(kline).command for kline in _klines(frames)]
+    given = [make(kline).command for kline in klines(frames)]
 
     def work() -> None:
         for command in given:
@@ -153,7 +155,7 @@ async def unguarded_few(stand: Stand, frames: int) -> Cost:
 
 async def _written(stand: Stand, frames: int, make: Callable[[Kline], Append], *, at_once: int) -> Cost:
     await stand.empty()
-    given = [make(kline) for kline in _klines(frames)]
+    given = [make(kline) for kline in klines(frames)]
     writer = Writer(
         Lane(lambda: client.writer_connection(stand.settings.redis_url), timeout_s=stand.settings.redis_timeout_s),
         bound=stand.settings.buffer_entries,
@@ -182,7 +184,8 @@ def _bare(settings: Settings) -> Callable[[Kline], Append]:
     return make
 
 
-def _klines(frames: int) -> list[Kline]:
+def klines(frames: int) -> list[Kline]:
+    """Return the records of the first frames."""
     receive = BitMartSession(None, 1).receive
     said = [record for payload in payloads(frames) for record in receive(payload, EXCHANGE_MS)[1]]
     return [record for record in said if isinstance(record, Kline)]

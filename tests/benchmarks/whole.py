@@ -1,4 +1,4 @@
-"""The whole way, by a real ingester: from the socket to entries that a reader has been given.
+"""The whole way, by the program as users run it: from the socket to entries that a reader has been given.
 
 Three loads. One turn of all topics at a time, the next when its last entry has been read: nothing gives way, each frame
 becomes an entry. All frames at once: unsent states of a candle give way to newer ones, as they are meant to when the
@@ -7,22 +7,20 @@ exchange is faster than Redis. And evenly spread: what an ingester costs on a qu
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from redis.asyncio import Redis
 
-from bridge import exchanges
-from bridge.ingest.ingester import Ingester
 from bridge.store import client
-from bridge.store.desired import Desired
-from tests.benchmarks.frames import TOPICS, TURN, volume_of
-from tests.benchmarks.stand import KEYS, STREAMS, Cost, Stand
+from tests.benchmarks.frames import volume_of
+from tests.benchmarks.program import Program, ingesting
+from tests.benchmarks.stand import STREAMS, Cost, Stand
 
-# After the last subscription an ingester reports the state of its topics; that is over by then.
-_SETTLE_S: Final = 0.6
+if TYPE_CHECKING:
+    from tests.benchmarks.source import Source
+
 _READ_MS: Final = 20_000
 
 _Answer = list[tuple[str, list[tuple[str, dict[str, str]]]]]
@@ -30,75 +28,78 @@ _Answer = list[tuple[str, list[tuple[str, dict[str, str]]]]]
 
 async def turn_by_turn(stand: Stand, frames: int) -> Cost:
     """Nothing gives way."""
-    async with _ingesting(stand), _reading(stand) as last:
+    async with ingesting(stand, stand.source) as program, reading(stand, stand.source) as last:
 
         async def work() -> None:
-            for sent in range(0, frames, TURN):
-                stand.source.send(TURN)
+            for sent in range(0, frames, stand.source.turn):
+                stand.source.send(stand.source.turn)
                 await last.shows(volume_of(sent))
 
-        return await stand.measure_store(frames, work(), entries=frames)
+        return await stand.measure_store(frames, work(), entries=frames, cpu_s=program.cpu_s)
 
 
 async def at_once(stand: Stand, frames: int) -> Cost:
     """Unsent states give way."""
-    async with _ingesting(stand), _reading(stand) as last:
+    async with ingesting(stand, stand.source) as program, reading(stand, stand.source) as last:
 
         async def work() -> None:
             stand.source.send(frames)
             await last.shows(volume_of(frames - 1))
 
-        return await stand.measure_store(frames, work())
+        return await stand.measure_store(frames, work(), cpu_s=program.cpu_s)
 
 
 async def evenly(stand: Stand, frames: int, per_second: float) -> Cost:
     """A frame at a time."""
-    async with _ingesting(stand), _reading(stand) as last:
+    async with ingesting(stand, stand.source) as program, reading(stand, stand.source) as last:
+        return await stand.measure_store(
+            frames, paced(stand.source, last, frames, per_second), entries=frames, cpu_s=program.cpu_s
+        )
 
-        async def work() -> None:
-            stand.source.send(frames, per_second)
-            await last.shows(volume_of(frames - 1))
 
-        return await stand.measure_store(frames, work(), entries=frames)
+async def market(stand: Stand, frames: int, per_second: float) -> tuple[Cost, Program, float]:
+    """The whole market at the exchange's own pace; return its cost, the program, and the memory it held at the end."""
+    source = stand.market
+    async with ingesting(stand, source) as program, reading(stand, source) as last:
+        cost = await stand.measure_store(
+            frames, paced(source, last, frames, per_second), entries=frames, cpu_s=program.cpu_s
+        )
+        return cost, program, program.resident_mb()
+
+
+async def paced(source: Source, last: LastStream, frames: int, per_second: float) -> None:
+    """Have so many frames sent evenly, and wait until the last has been read."""
+    source.send(frames, per_second)
+    await last.shows(volume_of(frames - 1, source.turn))
 
 
 @asynccontextmanager
-async def _ingesting(stand: Stand) -> AsyncIterator[None]:
-    await stand.empty()
-    await Desired(stand.redis, KEYS).change("shared", add=TOPICS)
-    ingester = Ingester(stand.settings, exchanges.chosen(stand.settings))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(ingester.run())
-        await stand.source.ready()
-        await asyncio.sleep(_SETTLE_S)
-        yield
-        ingester.stop()
-
-
-@asynccontextmanager
-async def _reading(stand: Stand) -> AsyncIterator[_LastStream]:
+async def reading(stand: Stand, source: Source) -> AsyncIterator[LastStream]:
+    """Read the stream of the topic that each turn ends with."""
     redis = client.blocking(stand.settings.redis_url)
     try:
         await redis.ping()
-        yield _LastStream(redis)
+        yield LastStream(redis, STREAMS[source.turn - 1])
     finally:
         await redis.aclose()
 
 
-class _LastStream:
+class LastStream:
     """The stream of the topic that each turn ends with, read as a consumer reads it.
 
     Entries are written in the order of their frames, so what stands here stands behind all others of its turn.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, stream: str) -> None:
+        """Read `stream` from its beginning."""
         self._redis = redis
+        self._stream = stream
         self._seen = "0"
 
     async def shows(self, volume: str) -> None:
         """Wait for the entry of that volume."""
         while True:
-            answer = cast("_Answer", await self._redis.xread({STREAMS[-1]: self._seen}, block=_READ_MS))
+            answer = cast("_Answer", await self._redis.xread({self._stream: self._seen}, block=_READ_MS))
             if not answer:
                 raise TimeoutError("the last entry of a turn did not come")
             for entry_id, fields in answer[0][1]:

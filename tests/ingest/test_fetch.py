@@ -15,8 +15,8 @@ from bridge.errors import RestError
 from bridge.exchanges.base import Call
 from bridge.exchanges.bitmart import rest
 from bridge.ingest import fetch
-from bridge.ingest.connection import USER_AGENT
 from bridge.ingest.fetch import Rest
+from bridge.ingest.frames import USER_AGENT
 from tests.ingest.rig import START, hasty, market
 from tests.support import wait_until
 

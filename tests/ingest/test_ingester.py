@@ -392,7 +392,7 @@ async def test_stopping_does_not_wait_for_an_exchange_that_is_silent(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.ingest.ingester._HANG_UP_S", 0.2)
-    monkeypatch.setattr("bridge.ingest.connection._CLOSE_S", 0.1)
+    monkeypatch.setattr("bridge.ingest.frames._CLOSE_S", 0.1)
     async with market() as simulator, bridging(simulator, valkey_url, BTC) as bridge:
         await bridge.until_entries()
         simulator.faults.freeze = True

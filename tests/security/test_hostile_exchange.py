@@ -8,6 +8,7 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,14 @@ from bridge.errors import RestError
 from bridge.exchanges.base import Malformed, Notice
 from bridge.exchanges.bitmart import rest
 from bridge.exchanges.bitmart.session import BitMartSession
-from bridge.ingest.connection import opened
+from bridge.ingest.frames import FrameSocket, opened
 from bridge.records import Record, fields_of
 from bridge.settings import load
 from tests.deploy.tools import run, tool
 from tests.ingest.rig import clock_of, hasty, market
 
 MIB = 1 << 20
+SOCKET = partial(FrameSocket, take=lambda _: None)
 CANDLE = '{"group":"futures/klineBin1m:BTCUSDT","data":{"symbol":"BTCUSDT","items":[%s]}}'
 GOOD = '{"o":"1","h":"1","l":"1","c":"1","v":"1","ts":1785727320}'
 
@@ -112,15 +114,15 @@ async def saying(*frames: str | bytes) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("frame", ["x" * (MIB + 1), b"x" * (MIB + 1)], ids=["text", "bytes"])
 async def test_a_frame_beyond_its_bound_ends_the_connection_before_it_is_held(frame: str | bytes) -> None:
-    async with saying(frame) as uri, opened(uri, load({}, None)) as socket:
+    async with saying(frame) as uri, opened(uri, load({}, None), SOCKET) as socket:
         with pytest.raises(ConnectionClosedError) as end:
-            await socket.recv(decode=False)
+            await socket.ended()
     assert end.value.sent is not None
     assert end.value.sent.code == 1009
 
 
 async def test_compression_is_not_even_offered() -> None:
-    async with saying("hi") as uri, opened(uri, load({}, None)) as socket:
+    async with saying("hi") as uri, opened(uri, load({}, None), SOCKET) as socket:
         assert socket.request is not None
         assert "Sec-WebSocket-Extensions" not in socket.request.headers
 
@@ -146,7 +148,7 @@ async def test_a_server_that_nobody_vouches_for_is_no_exchange(certificate: ssl.
     async with serve(never, "127.0.0.1", 0, ssl=certificate) as server:
         where = f"127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
         with pytest.raises(ssl.SSLCertVerificationError):
-            async with opened(f"wss://{where}/api", load({}, None)):
+            async with opened(f"wss://{where}/api", load({}, None), SOCKET):
                 pass
         async with market() as simulator:
             asker = hasty(f"https://{where}", clock_of(simulator))
