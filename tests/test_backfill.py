@@ -739,7 +739,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("terminal", [Terminal(), io.StringIO()])
 def test_progress_is_shown_to_a_terminal_alone(terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", terminal)
-    with cli._progress("BTCUSDT 1m") as progress:  # noqa: SLF001 - what a terminal would have to be started for
+    with cli.keeps.progress_of("BTCUSDT 1m") as progress:
         progress(400, 1_000)
         progress(1_000, 1_000)
     shown = terminal.getvalue()
