@@ -64,10 +64,12 @@ class Asking:
     def _next(self, written: Written, wider: Sequence[Timeframe], last: int, most: int) -> Window:
         """Begin at the anchor where it is known and near enough: a reply that lacks it proves no absence.
 
-        Otherwise reach back as far as possible, or ask for longer candles that do reach it.
+        Otherwise reach back as far as possible, or ask for longer candles that do reach it. A vague anchor says only
+        that the trade lies somewhere in a longer candle: where a reply from its beginning shows nothing, longer candles
+        are asked for.
         """
         after = written.tail.open_time if written.tail else 0
-        for longer in wider:
+        for longer in wider[min(self.blind, len(wider) - 1) if written.vague else 0 :]:
             if written.anchor is not None and written.next_open - written.anchor < (most - 1) * longer.milliseconds:
                 until = min(last, written.anchor + (most - 1) * longer.milliseconds)
                 return Window(longer, written.anchor, until, How.NEXT, after)

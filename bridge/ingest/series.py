@@ -208,7 +208,7 @@ class Series:
             return
         if self._written.anchor is not None and newest < self._written.anchor:
             return
-        self._written.learn([row.open_time for row in rows if traded(row)])
+        self._written.learn([row.open_time for row in rows if traded(row)], vague=False)
         while (end := self._written.next_end) + ROW_AFTER_MS <= sent_ms and self._written.next_open < window.last:
             kline = self._judge(by_open.get(end - self._length), newest, sent_ms, now_ms)
             if kline is None:
@@ -224,12 +224,13 @@ class Series:
         if not opens or (self._written.anchor is not None and opens[-1] + length <= self._written.anchor):
             self._asking.blind += 1
             return
+        # Whatever this tells, the next request may ask for shorter candles again: they show where in a long one it was.
+        self._asking.blind = 0
         if window.how is not How.NEXT:
             opened = self._written.over_at(sent_ms - SURE_AFTER_MS, self.tail.open_time if self.tail else 0)
             shifting = self.tail is None and self._length >= Timeframe.D1.milliseconds
             quiet_from = opens[-1] + length
             if quiet_from > opened or max(self._shown, default=0) >= quiet_from or shifting:
-                self._asking.blind = 0
                 return
             yield self._write(empty(self.symbol, self.timeframe, opened, rows[-1].close), window.how)
         while (end := self._written.next_end) + EMPTY_AFTER_MS <= sent_ms and self._written.next_open < window.last:
@@ -239,7 +240,7 @@ class Series:
             if self._written.next_open in self._shown or not self._certain(opens[-1], sent_ms):
                 break
             yield self._write(self._written.empty())
-        self._written.learn(opens)
+        self._written.learn(opens, vague=True)
 
     def _judge(self, row: Kline | None, newest: int, sent_ms: int, now_ms: int) -> Kline | None:
         open_time, end = self._written.next_open, self._written.next_end
@@ -284,7 +285,7 @@ class Series:
             shown = self._shown.get(self._written.next_open)
             if shown is None or not self._listened():
                 return
-            self._written.anchor = shown.open_time
+            self._written.anchor, self._written.vague = shown.open_time, False
             yield self._write(msgspec.structs.replace(shown, source=Source.WS.value))
 
     def _write(self, kline: Kline, how: How = How.NEXT) -> Closed:

@@ -18,6 +18,7 @@ class Written:
     Attributes:
         tail: the last candle; `None` where there is none.
         anchor: the open of the last candle known to have traded; a reply that lacks it proves no absence.
+        vague: whether that is a longer candle's open, and the trade lies somewhere in it.
         until: when the contract was delisted; the period it falls into is the last one.
     """
 
@@ -27,6 +28,7 @@ class Written:
         self.timeframe = timeframe
         self.tail: Kline | None = None
         self.anchor: int | None = None
+        self.vague = False
         self.until: int | None = None
         self._price = ""
         self._length = timeframe.milliseconds
@@ -37,6 +39,7 @@ class Written:
         self.tail = tail
         self._price = tail.close if tail else ""
         self.anchor = tail.open_time if tail and tail.source == Source.REST else None
+        self.vague = False
 
     def add(self, kline: Kline, how: How = How.NEXT) -> Closed:
         """Return the candle as one that is closed, and go on from it."""
@@ -45,7 +48,7 @@ class Written:
         # After a candle that was lost, nothing newer is known than the close before it.
         self._price = closed.close or self._price
         if closed.source == Source.REST:
-            self.anchor = closed.open_time
+            self.anchor, self.vague = closed.open_time, False
         return Closed(closed, how)
 
     def correct(self, row: Kline) -> None:
@@ -53,11 +56,11 @@ class Written:
         self.tail = msgspec.structs.replace(row, closed=1)
         self._price = row.close
 
-    def learn(self, opens: Sequence[int]) -> None:
+    def learn(self, opens: Sequence[int], *, vague: bool) -> None:
         """Take the last of these trading candles that opened before the end of the next period as the anchor."""
         past = bisect_left(opens, self.next_end)
         if past and (self.anchor is None or opens[past - 1] > self.anchor):
-            self.anchor = opens[past - 1]
+            self.anchor, self.vague = opens[past - 1], vague
 
     def lost(self) -> Kline:
         """Return the next period's candle if nobody can tell it."""

@@ -944,6 +944,23 @@ def test_what_is_written_is_the_truth_without_a_hole_and_in_the_end_complete(sce
     assert play.written[-1].kline.open_time >= goal
 
 
+def test_a_trade_late_in_a_long_candle_is_found_by_ever_shorter_ones() -> None:
+    """A quarter of an hour that traded, its trade in a minute that one reply from its beginning doesn't reach."""
+    trades = [(DAWN, 1, 1, True), (DAWN + 41 * 60 * S, 1, 1, True)]
+    play = Play(Market(Timeframe.M1, trades), most=9, cap=10**6, flat_rows=False, late_ms=0)
+    for minute in range(13, 17):
+        play.go(DAWN + minute * 60 * S + 1 - play.now)
+        play.ask("answer", 0, 0)
+    play.begin()
+    for minute, kind in ((17, "answer"), (18, "nothing")):
+        play.go(DAWN + minute * 60 * S + 1 - play.now)
+        play.ask(kind, 0, 0)
+    goal = DAWN + 41 * 60 * S
+    for _ in endings(play, goal):
+        play.ask("answer", 0, 50)
+    assert play.written[-1].kline.open_time == goal
+
+
 # What cannot be read, what has ended, what stays mute.
 
 
