@@ -14,17 +14,19 @@ from bridge.records import Resync, Source
 from bridge.settings import load
 from bridge.store import client, meta, reader
 from bridge.store.account import Account
-from bridge.store.budget import Budget
+from bridge.store.budget import Ban, Budget
 from bridge.store.desired import Desired, Wishes, nudges
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.members import Card, Members, State, TopicState
+from bridge.store.proofs import Proofs
+from bridge.store.published import Published
 from bridge.store.relief import relieve
 from bridge.store.tails import Tails
 from bridge.values import Secret
 from tests.store.certificates import Certificates, issued
 from tests.store.relay import Relay
 from tests.store.servers import Server
-from tests.store.support import APPENDS, KEYS, KLINE, MINUTE_MS, OPEN_TIME, ORDER, POSITION, changed, column
+from tests.store.support import APPENDS, FILL, KEYS, KLINE, MINUTE_MS, OPEN_TIME, ORDER, POSITION, changed, column
 from tests.store.test_writer import drained, event, fill, made, running
 
 if TYPE_CHECKING:
@@ -171,6 +173,25 @@ async def test_members_are_counted_and_calls_shared(here: Redis) -> None:
     assert (await members.beat("one", card, {"x": 2})).stop
     await members.leave("one")
     assert await members.alive() == {}
+
+
+async def test_what_is_known_of_rest_and_of_executions_is_shared(here: Redis) -> None:
+    proofs, ban, published = Proofs(here, KEYS), Ban(here, KEYS, "one"), Published(here, KEYS)
+    await proofs.heard(7)
+    await proofs.begins("1d", 3)
+    assert (await proofs.last_heard(), await proofs.phases()) == (7, {"1d": 3})
+    await ban.begin(60)
+    await ban.begin(1)
+    assert 59 < await ban.left() <= 60
+    await published.see([FILL])
+    await published.agreed(FILL.order_id)
+    assert await published.seen([FILL, changed(FILL, trade_id="another")]) == {FILL.trade_id}
+    assert await published.believe_rest()
+    assert await published.by_rest()
+    account = Account(here, KEYS)
+    await account.known(100)
+    assert await account.lower(50)
+    assert await account.forget(10) == (0, 0)
 
 
 async def test_a_store_is_claimed_once(here: Redis) -> None:
