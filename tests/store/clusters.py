@@ -80,12 +80,15 @@ class Cluster:
         return f"redis+cluster://{self.nodes[0].address},{self.nodes[1].address}"
 
     def empty(self) -> None:
-        """Make all nodes run, and forget all keys and scripts."""
+        """Make all nodes run, and forget all keys, scripts, and moves of slots that a test did not end."""
         self.heal()
         for node in self.nodes:
             if node.control.role()[0] == "master":
                 node.control.flushall()
                 node.control.script_flush()
+                for word in (word for line in known(node) for word in line[8:] if word.startswith("[")):
+                    slot = word[1:].partition("-")[0]
+                    node.control.execute_command("CLUSTER", "SETSLOT", slot, "STABLE")
             node.control.config_set("cluster-require-full-coverage", "yes")
 
     def heal(self) -> None:
@@ -100,6 +103,11 @@ class Cluster:
         return next(
             node for node in self.nodes if any(line[3] == node_id and "myself" in line[2] for line in known(node))
         )
+
+    def source_and_aim(self, key: str) -> tuple[Server, Server]:
+        """Return the node that serves a key now, and another that could."""
+        source = self.primary(key)
+        return source, next(n for n in self.nodes if n.control.role()[0] == "master" and n is not source)
 
     def move(self, slot: int, source: Server, target: Server) -> None:
         """Begin to move a slot; its keys follow by `carry`, and `hand_over` ends it."""
