@@ -6,10 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from bridge.store.embedded import free_port
 from bridge.store.topology import slot_of
 from tests.store.certificates import Certificates
-from tests.store.servers import HOST, Server, raw, settled
+from tests.store.servers import HOST, Server, own_port, raw, settled
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,10 +42,10 @@ class Cluster:
             **(_by_tls(tls) if tls else {}),
         }
         self._closing = ExitStack()
-        self.tls_ports = [str(free_port(0)) if tls else "" for _ in range(6)]
+        self.tls_ports = [str(own_port()) if tls else "" for _ in range(6)]
         self.nodes = []
         for number, port in enumerate(self.tls_ports):
-            own = {"cluster_port": str(free_port(0)), **({"tls_port": port} if port else {})}
+            own = {"cluster_port": str(own_port()), **({"tls_port": port} if port else {})}
             self.nodes.append(Server(folder / str(number), **own, **common))
 
     def __enter__(self) -> Self:
