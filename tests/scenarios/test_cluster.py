@@ -16,7 +16,7 @@ from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.scenarios.stage import Api, Program
 from tests.store.clusters import Cluster
-from tests.store.servers import Server
+from tests.store.servers import Server, own_port
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def test_a_bridge_on_a_cluster_serves_its_wishes_while_a_primary_dies(stag
 
 
 async def test_a_url_of_the_wrong_kind_ends_an_ingester_with_what_to_write(tmp_path: Path, valkey_url: str) -> None:
-    with Server(tmp_path / "node", cluster_enabled="yes", cluster_port=str(free_port(0))) as node:
+    with Server(tmp_path / "node", cluster_enabled="yes", cluster_port=str(own_port())) as node:
         alone = valkey_url.replace("redis://", "redis+cluster://")
         for number, (url, told) in enumerate(((node.url, "redis+cluster://"), (alone, "redis://"))):
             program = Program(f"ingester-{number}", tmp_path, {"REDIS_URL": url}, "ingest")

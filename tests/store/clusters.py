@@ -6,10 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from bridge.store.embedded import free_port
 from bridge.store.topology import slot_of
 from tests.store.certificates import Certificates
-from tests.store.servers import HOST, Server, raw, settled
+from tests.store.servers import HOST, Server, own_port, raw, settled
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,10 +42,10 @@ class Cluster:
             **(_by_tls(tls) if tls else {}),
         }
         self._closing = ExitStack()
-        self.tls_ports = [str(free_port(0)) if tls else "" for _ in range(6)]
+        self.tls_ports = [str(own_port()) if tls else "" for _ in range(6)]
         self.nodes = []
         for number, port in enumerate(self.tls_ports):
-            own = {"cluster_port": str(free_port(0)), **({"tls_port": port} if port else {})}
+            own = {"cluster_port": str(own_port()), **({"tls_port": port} if port else {})}
             self.nodes.append(Server(folder / str(number), **own, **common))
 
     def __enter__(self) -> Self:
@@ -80,12 +79,15 @@ class Cluster:
         return f"redis+cluster://{self.nodes[0].address},{self.nodes[1].address}"
 
     def empty(self) -> None:
-        """Make all nodes run, and forget all keys and scripts."""
+        """Make all nodes run, and forget all keys, scripts, and moves of slots that a test did not end."""
         self.heal()
         for node in self.nodes:
             if node.control.role()[0] == "master":
                 node.control.flushall()
                 node.control.script_flush()
+                for word in (word for line in known(node) for word in line[8:] if word.startswith("[")):
+                    slot = word[1:].partition("-")[0]
+                    node.control.execute_command("CLUSTER", "SETSLOT", slot, "STABLE")
             node.control.config_set("cluster-require-full-coverage", "yes")
 
     def heal(self) -> None:
@@ -100,6 +102,11 @@ class Cluster:
         return next(
             node for node in self.nodes if any(line[3] == node_id and "myself" in line[2] for line in known(node))
         )
+
+    def source_and_aim(self, key: str) -> tuple[Server, Server]:
+        """Return the node that serves a key now, and another that could."""
+        source = self.primary(key)
+        return source, next(n for n in self.nodes if n.control.role()[0] == "master" and n is not source)
 
     def move(self, slot: int, source: Server, target: Server) -> None:
         """Begin to move a slot; its keys follow by `carry`, and `hand_over` ends it."""

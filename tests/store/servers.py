@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 HOST = "127.0.0.1"
+# In an order of this process's own, so that tests side by side seldom ask for the same.
+_PORTS = iter(random.SystemRandom().sample(range(10_000, 32_000), 22_000))
 
 
 def settled(predicate: Callable[[], bool], description: str, timeout_s: float = 30) -> None:
@@ -37,6 +40,17 @@ def settled(predicate: Callable[[], bool], description: str, timeout_s: float = 
     raise AssertionError(f"not within {timeout_s:g} s: {description}")
 
 
+def own_port() -> int:
+    """Return a port that nobody has and nobody else of this run gets, so that a killed server finds its own again.
+
+    It is below those that the system gives to outgoing connections, which would take it while its server is away.
+    """
+    for port in _PORTS:
+        if free_port(port) == port:
+            return port
+    raise AssertionError("no port is free")
+
+
 class Server:
     """One server process with a folder of its own.
 
@@ -49,7 +63,7 @@ class Server:
         """Describe it; options are those of its configuration, with `_` for `-`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = free_port(0)
+        self.port = own_port()
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.control: Any = redis.Redis(
@@ -88,7 +102,7 @@ class Server:
         words = [str(find_binary()), str(config), *self._words()]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - ours
-        settled(self._answers, f"an answer on port {self.port}")
+        settled(self._answers, f"an answer on port {self.port}; see {self.folder / 'server.log'}")
 
     def kill(self) -> None:
         """End it without a chance to say goodbye."""
@@ -121,6 +135,9 @@ class Server:
         return []
 
     def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"it ended: {(self.folder / 'server.log').read_text()[-500:]}")
         return bool(self.control.ping())
 
 

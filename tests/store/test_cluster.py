@@ -21,7 +21,7 @@ from bridge.store.topology import Topology, slot_of
 from bridge.values import Secret
 from tests.store.certificates import issued
 from tests.store.clusters import Cluster
-from tests.store.servers import HOST, Server, settled
+from tests.store.servers import HOST, settled
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ async def test_a_transaction_is_of_one_slot(spread: Redis) -> None:
 
 async def test_a_slot_on_its_way_is_followed(cluster: Cluster, spread: Redis) -> None:
     keys = ["{moving}:1", "{moving}:2", "{moving}:new"]
-    slot, source = slot_of(keys[0]), cluster.primary(keys[0])
-    aim = next(node for node in cluster.nodes if node.control.role()[0] == "master" and node is not source)
+    slot = slot_of(keys[0])
+    source, aim = cluster.source_and_aim(keys[0])
     for key in keys[:2]:
         await spread.set(key, "0")
     cluster.move(slot, source, aim)
@@ -111,16 +111,6 @@ async def test_a_slot_on_its_way_is_followed(cluster: Cluster, spread: Redis) ->
         for key in keys:
             pipe.incr(key)
         assert await pipe.execute() == [5, 5, 5]
-    back(cluster, slot, (aim, source), keys)
-
-
-def back(cluster: Cluster, slot: int, way: tuple[Server, Server], keys: list[str]) -> None:
-    """Bring a slot home."""
-    source, aim = way
-    cluster.move(slot, source, aim)
-    for key in keys:
-        source.control.migrate(HOST, aim.port, key, 0, 5000)
-    cluster.hand_over(slot, aim)
 
 
 async def test_a_primary_may_die(cluster: Cluster, spread: Redis) -> None:
