@@ -2,7 +2,8 @@
 
 It grants every subscription, says when all topics are subscribed, tells one time of day over REST and nothing else, and
 sends what it is told to: each line on its standard input is `<frames> <frames a second, 0 for at once>`, and the end of
-that input is its own end, so it never outlives whoever started it. Each new socket begins with the first frame again.
+that input is its own end, so it never outlives whoever started it. Whenever all topics have been subscribed anew, the
+first frame comes again.
 """
 
 from __future__ import annotations
@@ -116,24 +117,30 @@ class _Exchange:
         self._turn = turn
         self._sent_at: list[int] = []
         self._next = 0
-        self._transport: asyncio.Transport | None = None
+        self._carriers: dict[str, asyncio.Transport] = {}
 
     async def talk(self, socket: ServerConnection) -> None:
-        """Grant whatever is asked for; the newest socket is the one that gets frames."""
-        self._transport, self._next = socket.transport, 0
-        self._sent_at.clear()
+        """Grant whatever is asked for; each topic's frames go to the socket that asked for it last."""
         _say(_OPENED)
-        subscribed: set[str] = set()
         try:
             async for text in socket:
                 asked = json.loads(text)
                 for topic in asked.get("args", ()):
                     await socket.send(json.dumps({"action": asked["action"], "group": topic, "success": True}))
-                    subscribed.add(topic)
-                if len(subscribed) == self._turn and asked["action"] == "subscribe":
-                    _say(_READY)
+                    if asked["action"] == "subscribe":
+                        self._carry(topic, socket.transport)
         except ConnectionClosed:
             return
+
+    def _carry(self, topic: str, transport: asyncio.Transport) -> None:
+        before = self._carriers.get(topic)
+        self._carriers[topic] = transport
+        if before is not None and not before.is_closing():
+            return
+        if sum(not carrier.is_closing() for carrier in self._carriers.values()) == self._turn:
+            self._next = 0
+            self._sent_at.clear()
+            _say(_READY)
 
     async def obey(self) -> None:
         """Send what the standard input asks for, until it ends."""
@@ -162,8 +169,11 @@ class _Exchange:
     def _write(self, count: int) -> None:
         if self._next + count > len(self._frames):
             raise ValueError(f"only {len(self._frames)} frames are prepared")
-        if self._transport:
-            self._transport.write(b"".join(self._frames[self._next : self._next + count]))
+        parts: dict[asyncio.Transport, list[bytes]] = {}
+        for number in range(self._next, self._next + count):
+            parts.setdefault(self._carriers[TOPICS[number % self._turn]], []).append(self._frames[number])
+        for transport, frames in parts.items():
+            transport.write(b"".join(frames))
         self._next += count
         self._sent_at += [time.monotonic_ns()] * count
 
