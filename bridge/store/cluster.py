@@ -273,7 +273,7 @@ def key_slot_of(args: Sequence[Any]) -> int | None:
     name = str(args[0]).upper()
     if name in _ANYWHERE:
         return None
-    if name in ("EVAL", "EVALSHA"):
+    if name in ("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO"):
         return slot_of(args[3])
     if name == "XREAD":
         words = [word.upper() if isinstance(word, bytes) else str(word).upper().encode() for word in args]

@@ -143,9 +143,9 @@ class Members:
         """Return each live member's state, by name."""
         arguments = (1, self._keys.ingesters, str(self._lifetime_ms))
         try:
-            names = cast("list[str]", await self._client.evalsha(ALIVE.sha, *arguments))
+            names = cast("list[str]", await self._client.evalsha_ro(ALIVE.sha, *arguments))
         except NoScriptError:
-            names = cast("list[str]", await self._client.eval(ALIVE.text, *arguments))
+            names = cast("list[str]", await self._client.eval_ro(ALIVE.text, *arguments))
         async with self._client.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.hgetall(self._keys.ingester(name))
