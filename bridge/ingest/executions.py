@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -56,6 +56,7 @@ class Executions:
         self._happened = happened
         self._shortfall = Shortfall()
         self._odd = Sampled(log)
+        self._asking = asyncio.Lock()
         self.floor = 0
         self.by_rest = False
 
@@ -66,42 +67,51 @@ class Executions:
         elif not self.by_rest:
             self._shortfall.fill(record)
 
-    def order(self, order: Order) -> None:
-        """Take note of an order that REST told."""
-        self._shortfall.order(order)
-
     async def run(self) -> None:
         """Ask, for ever, for the executions of orders that have traded more than we know of."""
         while True:
             await asyncio.sleep(_LOOK_S)
-            for order_id, traded in self._due() if self.floor else ():
-                try:
-                    await self._complete(order_id, traded)
-                except RestError as trouble:
-                    self._odd.warning("executions of order %s cannot be read: %s", order_id, trouble)
-                except Unreachable as trouble:
-                    self._odd.warning("executions of order %s cannot be told: %s", order_id, described(trouble))
+            if self.floor:
+                async with self._asking:
+                    for order_id, traded in self._due():
+                        await self._try(order_id, traded)
 
-    async def fold(self, listed: Iterable[Fill], filled: dict[str, str]) -> None:
+    async def fold(self, listed: Iterable[Fill], orders: Collection[Order]) -> None:
         """Fold in the executions of a window, and all of the orders that lack some.
 
         Args:
             listed: REST's executions.
-            filled: how much each order has traded, as REST says.
+            orders: what REST says of their orders, and of others.
         """
-        orders: dict[str, list[Fill]] = defaultdict(list)
-        for fill in listed:
-            if fill.traded_at >= self.floor:
-                orders[fill.order_id].append(fill)
         told = await self._published.told()
-        doubtful = {order_id for order_id, fills in orders.items() if _doubtful(told.get(order_id, []), fills)}
-        doubtful |= self._folding.held.keys()
-        for order_id in sorted(doubtful):
-            await self._settle(order_id, told.get(order_id, []), Decimal(filled.get(order_id) or "0"))
-            self._folding.held.pop(order_id, None)
-        self._add(fill for order_id, fills in orders.items() if order_id not in doubtful for fill in fills)
-        for order_id, traded in self._due():
+        async with self._asking:
+            fills: dict[str, list[Fill]] = defaultdict(list)
+            for fill in listed:
+                if fill.traded_at >= self.floor:
+                    fills[fill.order_id].append(fill)
+            doubtful = {order_id for order_id, some in fills.items() if _doubtful(told.get(order_id, []), some)}
+            doubtful |= self._folding.held.keys()
+            traded = {order.order_id: Decimal(order.filled_size or "0") for order in orders}
+            # Nothing is awaited from here to where those are known that lack some: else they would be asked for
+            # elsewhere, and what was read called complete before that.
+            for order in orders:
+                self._shortfall.order(order)
+            self._add(fill for order_id, some in fills.items() if order_id not in doubtful for fill in some)
+            due = self._due()
+            for order_id in sorted(doubtful):
+                await self._settle(order_id, told.get(order_id, []), traded.get(order_id, Decimal(0)))
+                self._folding.held.pop(order_id, None)
+            for order_id, size in due:
+                if order_id not in doubtful:
+                    await self._complete(order_id, size)
+
+    async def _try(self, order_id: str, traded: Decimal) -> None:
+        try:
             await self._complete(order_id, traded)
+        except RestError as trouble:
+            self._odd.warning("executions of order %s cannot be read: %s", order_id, trouble)
+        except Unreachable as trouble:
+            self._odd.warning("executions of order %s cannot be told: %s", order_id, described(trouble))
 
     def _due(self) -> list[tuple[str, Decimal]]:
         due = self._shortfall.due(asyncio.get_running_loop().time())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from bridge.clock import ExchangeClock, host_ms
@@ -233,9 +234,8 @@ class Recovery:
             if asked is not None:
                 seen[order_id] = asked
         for order in sorted(seen.values(), key=lambda order: order.updated_at):
-            self._executions.order(order)
             self._folding.add(order)
-        await self._executions.fold(fills, {order.order_id: order.filled_size for order in seen.values()})
+        await self._executions.fold(fills, seen.values())
 
     async def _fills(self, known: Known, since: int, now: int) -> list[Fill]:
         """Read the executions from the newest one known on: a reply without any proves nothing."""
@@ -251,8 +251,13 @@ class Recovery:
         """Fold in the positions that two reads agree on and no frame came for: a frame is newer than a read."""
         self._told.clear()
         first, second = [await self._statement.positions(known.positions) for _ in range(2)]
-        agreed = {(member_of(position), position.size) for position in first}
+        sizes, later = ({member_of(one): Decimal(one.size) for one in read} for read in (first, second))
         for position in second:
             member = member_of(position)
-            if (member, position.size) in agreed and member not in self._told:
+            if sizes.get(member) == later[member] and member not in self._told:
                 self._folding.add(position)
+        # What moved between both reads has a frame that tells it; if none came, nobody knows yet.
+        moved = {member for member in sizes | later if sizes.get(member, 0) != later.get(member, 0)}
+        lacking = known.positions & (sizes.keys() ^ later.keys())
+        if unknown := (moved | lacking) - self._told:
+            raise RestError(f"two readings of {min(unknown)} differ")

@@ -123,4 +123,22 @@ async def test_two_ingesters_agree_whose_numbers_count(valkey_url: str, seed: in
             trade(simulator.account, dice, 20)
             await simulator.start()
             await until_each_is_published(one)
+        await one.until("contradiction")
         assert len(await one.events("contradiction")) == 1
+
+
+async def test_the_marker_comes_after_the_executions_that_had_to_be_asked_for_order_by_order(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As eager as can be: whoever is short is asked for at once, beside the reading that found it.
+    monkeypatch.setattr("bridge.ingest.executions._LOOK_S", 0)
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        async with outage(bridge) as account:
+            at = simulator.now
+            for _ in range(12):
+                order_id = account.submit("BTCUSDT", BUY, 20, price="60000", at=at)
+                account.sweep(order_id, [(1, "60000")] * 20, at=at)
+        entries = await bridge.entries(KEYS.fills)
+        last = max(number for number, entry in enumerate(entries) if entry["type"] == "resync")
+        assert sum(entry["type"] == "fill" for entry in entries[:last]) == 240

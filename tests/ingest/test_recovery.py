@@ -856,3 +856,27 @@ async def test_a_position_of_one_slot_that_never_rests_does_not_hide_that_the_ot
             bought(account, "BTCUSDT", BUY_CLOSE, 5)
         gate.before = lambda: None
         assert "BTCUSDT:short" not in await members(bridge.store, KEYS.open_positions)
+
+
+async def test_a_position_on_which_two_readings_differ_is_read_again_before_the_marker(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch, "positions")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 5)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        gate.asked.clear()
+
+        def closes_unseen() -> None:
+            # Between the first reading and the second, and no frame tells it.
+            if len(gate.asked) == 2:
+                simulator.faults.stall = True
+                bought(bridge.account, "BTCUSDT", SELL_CLOSE, 5)
+
+        gate.before = closes_unseen
+        async with outage(bridge):
+            pass
+        assert len(gate.asked) > 3
+        assert await members(bridge.store, KEYS.open_positions) == set()
+        await assert_whole(bridge)
