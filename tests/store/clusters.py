@@ -49,7 +49,15 @@ class Cluster:
             self.nodes.append(Server(folder / str(number), **own, **common))
 
     def __enter__(self) -> Self:
-        """Start the nodes, join them, and wait until all agree."""
+        """Start the nodes, join them, and wait until all agree; leave nothing running if that fails."""
+        try:
+            self._start()
+        except BaseException:
+            self._closing.close()
+            raise
+        return self
+
+    def _start(self) -> None:
         for node in self.nodes:
             self._closing.enter_context(node)
         first, *others = self.nodes
@@ -65,7 +73,6 @@ class Cluster:
         for primary, replica in zip(self.nodes, self.nodes[3:], strict=False):
             replica.control.execute_command("CLUSTER", "REPLICATE", own_id(primary))
         settled(lambda: all(self._whole(node) for node in self.nodes), "a cluster in which all agree")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -172,7 +179,15 @@ class Watched:
         self.sentinels: list[SentinelServer] = []
 
     def __enter__(self) -> Self:
-        """Start all, and wait until the sentinels know each other and both servers."""
+        """Start all, and wait until the sentinels know each other and both servers; as above if that fails."""
+        try:
+            self._start()
+        except BaseException:
+            self._closing.close()
+            raise
+        return self
+
+    def _start(self) -> None:
         self._closing.enter_context(self.first)
         self._closing.enter_context(self.second)
         settled(lambda: self.second.control.role()[3] == "connected", "the replica's copy")
@@ -185,7 +200,6 @@ class Watched:
             }
             self.sentinels.append(self._closing.enter_context(sentinel))
         settled(lambda: all(self._knows(sentinel) for sentinel in self.sentinels), "sentinels that know all")
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

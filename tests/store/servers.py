@@ -72,7 +72,11 @@ class Server:
 
     def __enter__(self) -> Self:
         """Start it, and wait until it answers."""
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(
