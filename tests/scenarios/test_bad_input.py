@@ -523,7 +523,7 @@ async def test_another_accounts_store_is_left_alone(stage: Stage) -> None:
 
 async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
     """An exchange that is frozen holds up the draining for long enough."""
-    second = Program("second", stage.folder, {**stage.environment, "PING_INTERVAL_S": "60"}, "ingest")
+    second = Program("second", stage.folder, {**stage.environment, "PING_INTERVAL_S": "60", "REPLICAS": "2"}, "ingest")
     second.start()
     try:
         await second.says("public connection open")
