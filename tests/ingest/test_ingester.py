@@ -654,6 +654,9 @@ async def test_a_redis_that_comes_back_empty_is_given_its_wishes_back_and_entrie
         async def restored() -> bool:
             return await bridge.desired.by_owner() == {"shared": [BTC]}
 
+        async def told() -> bool:
+            return any(event == "store_lost" for event, _ in await bridge.events())
+
         await wait_until(restored, "the wishes are given back")
-        assert any(event == "store_lost" for event, _ in await bridge.events())
+        await wait_until(told, "the loss is told")
         assert simulator.stats.sockets_opened == 1
