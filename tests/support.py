@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 async def wait_until(
     predicate: Callable[[], bool | Awaitable[bool]],
     description: str,
-    timeout: float = 10,  # noqa: ASYNC109 - the deadline of the test, told by name when it passes
+    timeout: float = 20,  # noqa: ASYNC109 - the deadline of the test, told by name when it passes
 ) -> None:
     """Return once `predicate` holds: the only place where a test sleeps.
 

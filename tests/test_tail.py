@@ -21,6 +21,7 @@ from bridge.store.embedded import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.tail import Selection, Tail
 from bridge.values import Secret
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 KEYS = Keys()
@@ -181,7 +182,7 @@ async def test_people_get_lines_of_text(store: Redis, valkey_url: str) -> None:
 async def test_a_redis_that_is_away_is_waited_for_and_nothing_is_missed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with EmbeddedServer(tmp_path, port=0) as server:
+    async with EmbeddedServer(tmp_path, port=own_port()) as server:
         store = client.commands(Secret(server.url))
         await server.stop()
         async with tailing(server.url) as out:
@@ -198,7 +199,7 @@ async def test_a_redis_that_is_away_is_waited_for_and_nothing_is_missed(
 
 
 async def test_it_can_be_ended_while_it_waits_for_redis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with EmbeddedServer(tmp_path, port=0) as server:
+    async with EmbeddedServer(tmp_path, port=own_port()) as server:
         await server.stop()
         async with tailing(server.url):
             await wait_until(lambda: "waiting: Redis: " in caplog.text, "it says that it waits")

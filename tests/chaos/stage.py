@@ -25,6 +25,7 @@ from bridge.values import Secret
 from tests.chaos.hurried import DATE_OFF
 from tests.chaos.plan import Plan
 from tests.chaos.programs import IngesterProgram, Program
+from tests.store.servers import own_port
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -73,8 +74,8 @@ class Stage:
         self.plan = plan
         self.folder = folder
         self.keys = Keys()
-        self.exchange = Simulator(plan.scenario)
-        self.store = EmbeddedServer(folder / "store", port=0)
+        self.exchange = Simulator(plan.scenario, port=own_port())
+        self.store = EmbeddedServer(folder / "store", port=own_port())
         self.ingesters: list[Program] = []
         self.symbols = [name for name, item in self.exchange.market.contracts.items() if item.life is not Life.DELISTED]
         self.dead = {name for name, item in self.exchange.market.contracts.items() if item.life is Life.DEAD}

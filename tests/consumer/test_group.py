@@ -13,6 +13,7 @@ import redis
 from bridge.consumer import AsyncGroupReader, ConsumerError, Entry, GroupReader, Order, Rules, connect_async, decode
 from bridge.store.embedded import EmbeddedServer
 from tests.consumer.support import KEYS, connected, noted, numbers, program, put, put_orders, taken
+from tests.store.servers import own_port
 from tests.store.support import FILL
 from tests.support import wait_until
 
@@ -295,7 +296,7 @@ def test_what_was_trimmed_before_the_group_was_given_it_is_told(valkey_url: str)
 
 
 async def test_a_group_goes_on_after_a_restart_of_redis(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with EmbeddedServer(tmp_path / "server", port=0) as server:
+    async with EmbeddedServer(tmp_path / "server", port=own_port()) as server:
         done: list[str] = []
 
         async def work(entry: Entry) -> None:

@@ -42,6 +42,7 @@ from tests.consumer.support import (
     put_orders,
     taken,
 )
+from tests.store.servers import own_port
 from tests.store.support import FILL
 from tests.support import wait_until
 
@@ -239,7 +240,7 @@ def test_a_client_of_ones_own_whose_socket_is_impatient_still_waits(valkey_url: 
 
 
 async def test_it_goes_on_after_redis_was_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with EmbeddedServer(tmp_path / "server", port=0) as server:
+    async with EmbeddedServer(tmp_path / "server", port=own_port()) as server:
         got: list[str] = []
 
         async def follow() -> None:

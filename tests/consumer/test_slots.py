@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,16 +13,11 @@ from bridge.consumer import AsyncReader, GroupReader, HashPositions, Reader, con
 from bridge.consumer.slots import together
 from bridge.store.embedded import find_binary
 from tests.consumer.support import KEYS, candle, put, taken
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 STREAMS = [KEYS.klines(symbol, "1m") for symbol in SYMBOLS]
-
-
-def free_ports() -> tuple[int, int]:
-    """Return two ports that are free now."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def answers(port: int) -> bool:
@@ -40,7 +34,7 @@ def answers(port: int) -> bool:
 @pytest.fixture
 async def cluster_url(tmp_path: Path) -> AsyncIterator[str]:
     """A cluster of one node."""
-    port, bus = free_ports()
+    port, bus = own_port(), own_port()
     words = ("--port", port, "--cluster-port", bus, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", "")
     process = await asyncio.create_subprocess_exec(
         str(find_binary()), *map(str, words), "--dir", str(tmp_path), stdout=asyncio.subprocess.DEVNULL

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bridge.store.embedded import EmbeddedServer
 from tests.consumers.support import SAMPLES, candle, publish, sample
+from tests.store.servers import own_port
 
 
 def test_it_is_shorter_than_thirty_lines() -> None:
@@ -27,7 +28,7 @@ async def test_it_prints_what_is_kept_and_then_what_comes(valkey_url: str) -> No
 
 
 async def test_it_goes_on_after_a_restart_of_redis(tmp_path: Path) -> None:
-    async with EmbeddedServer(tmp_path, port=0) as server:
+    async with EmbeddedServer(tmp_path, port=own_port()) as server:
         await publish(server.url, candle(0))
         async with sample("candles.py", "BTCUSDT", "1m", url=server.url) as candles:
             await candles.says(1)

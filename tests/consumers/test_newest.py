@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from bridge.store.embedded import EmbeddedServer
 from tests.consumers.support import candle, publish, sample
+from tests.store.servers import own_port
 from tests.store.support import APPENDS, changed
 
 
@@ -46,7 +47,7 @@ async def test_it_finds_symbols_that_come_later(valkey_url: str) -> None:
 
 
 async def test_it_waits_for_redis_and_goes_on_with_an_emptied_store(tmp_path: Path) -> None:
-    async with EmbeddedServer(tmp_path, port=0, persistent=False) as server:
+    async with EmbeddedServer(tmp_path, port=own_port(), persistent=False) as server:
         await publish(server.url, candle(0))
         async with sample("newest.py", "1m", url=server.url) as newest:
             await newest.says(1)

@@ -13,6 +13,7 @@ import pytest
 
 from bridge.store.embedded import EmbeddedServer
 from tests.consumers.support import SAMPLES, candle, program, publish_closed
+from tests.store.servers import own_port
 from tests.store.support import changed
 
 GUIDE = SAMPLES.parent / "docs" / "reading.md"
@@ -53,7 +54,7 @@ def test_no_registry_is_named() -> None:
 async def test_it_prints_closed_candles_and_goes_on_after_a_restart_of_redis(folder: Path, tmp_path: Path) -> None:
     lost = changed(candle(1, closed=1), source="lost", open="", high="", low="", close="", volume="")
     words = ("node", folder / "candles.js", "BTCUSDT", "1m")
-    async with EmbeddedServer(tmp_path, port=0) as server:
+    async with EmbeddedServer(tmp_path, port=own_port()) as server:
         await publish_closed(server.url, candle(0, closed=1), lost)
         async with program(*words, url=server.url) as candles:
             await candles.says(2)

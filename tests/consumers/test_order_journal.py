@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from bridge.store.embedded import EmbeddedServer
 from tests.consumers.support import KEYS, Sample, journaled, orders, publish, sample
+from tests.store.servers import own_port
 from tests.store.support import FILL, ORDER, changed
 from tests.support import wait_until
 
@@ -183,7 +184,7 @@ async def test_two_journals_share_the_work(valkey_url: str, file: Path) -> None:
 
 
 async def test_it_goes_on_after_a_restart_of_redis(tmp_path: Path, file: Path) -> None:
-    async with EmbeddedServer(tmp_path / "server", port=0) as server:
+    async with EmbeddedServer(tmp_path / "server", port=own_port()) as server:
         await publish(server.url, *orders(1))
         async with following(server.url, file) as journal:
             await journal.says(1)
@@ -243,7 +244,7 @@ async def test_it_goes_on_with_an_emptied_store(valkey_url: str, store: Redis, f
 
 
 async def test_with_once_a_store_out_of_reach_is_an_error(tmp_path: Path, file: Path) -> None:
-    async with EmbeddedServer(tmp_path / "server", port=0, persistent=False) as server:
+    async with EmbeddedServer(tmp_path / "server", port=own_port(), persistent=False) as server:
         url = server.url
     async with sample("order_journal.py", "--db", file, "--once", url=url) as journal:
         assert await journal.ended() == 1

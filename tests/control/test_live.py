@@ -25,6 +25,7 @@ from bridge.store.embedded import EmbeddedServer
 from bridge.store.members import State, TopicState
 from tests.control.streams import Stream, streaming
 from tests.control.support import BTC_1M, BTC_5M, EVERY_1M, ORDER, Store, serving, settings_for
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 KLINES = "/live/klines?symbol=BTCUSDT&timeframe=1m"
@@ -193,7 +194,7 @@ async def test_the_servers_end_ends_it_at_once(valkey_url: str) -> None:
 
 async def test_when_redis_goes_pages_are_let_go_and_told_why_when_they_ask_again(tmp_path: Path) -> None:
     async with (
-        EmbeddedServer(tmp_path / "valkey", port=0, persistent=False) as mortal,
+        EmbeddedServer(tmp_path / "valkey", port=own_port(), persistent=False) as mortal,
         serving(settings_for(mortal.url)) as http,
     ):
         async with streaming(http, "/live") as page, streaming(http, KLINES) as candles:

@@ -12,6 +12,7 @@ from bridge.store.embedded import EmbeddedServer
 from bridge.store.members import State
 from tests.control.support import BTC_1M, BTC_5M, EVERY_1M, ORDER, TOKEN, Store, serving, settings_for
 from tests.scrapes import Scrape
+from tests.store.servers import own_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -55,7 +56,7 @@ async def test_requests_are_counted_by_status_refused_ones_too(valkey_url: str) 
 
 async def test_while_redis_is_away_that_is_what_the_figures_say(tmp_path: Path) -> None:
     async with (
-        EmbeddedServer(tmp_path / "redis", port=0, persistent=False) as server,
+        EmbeddedServer(tmp_path / "redis", port=own_port(), persistent=False) as server,
         serving(settings_for(server.url)) as http,
     ):
         assert (await scrape(http))("redis_up") == 1

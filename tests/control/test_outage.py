@@ -15,6 +15,7 @@ from bridge.store.desired import Change, Desired
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.members import Members
 from tests.control.support import BTC_1M, Store, serving, settings_for
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 PASSWORD = "a-password-of-the-tests"
@@ -31,7 +32,7 @@ REQUESTS: tuple[tuple[str, str, dict[str, Any] | None], ...] = (
 
 @pytest.fixture
 async def mortal(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    async with EmbeddedServer(tmp_path / "valkey", port=0, persistent=False) as server:
+    async with EmbeddedServer(tmp_path / "valkey", port=own_port(), persistent=False) as server:
         yield server
 
 

@@ -10,7 +10,8 @@ from typing import Final
 
 import redis
 
-from bridge.store.embedded import find_binary, free_port
+from bridge.store.embedded import find_binary
+from tests.store.servers import own_port
 
 ROOT: Final = Path(__file__).parents[2]
 USERS: Final = ("ingester", "control", "consumer", "observer", "admin")
@@ -49,7 +50,7 @@ def made_secrets(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def redis_with_users(folder: Path, *options: str) -> Iterator[RedisWithUsers]:
     """Run a server with the deployment's users in a folder of its own."""
-    port = free_port(0)
+    port = own_port()
     secrets = folder / "secrets"
     assert made_secrets(secrets, f"127.0.0.1:{port}").returncode == 0
     store = RedisWithUsers(folder, secrets, port)

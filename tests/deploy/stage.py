@@ -11,9 +11,9 @@ from typing import Any
 import httpx2
 
 from bridge.simulator import Scenario, Simulator
-from bridge.store.embedded import free_port
 from tests.deploy.redis_users import RedisWithUsers, redis_with_users
 from tests.scenarios.stage import Program
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 ACCOUNT = {"BITMART_API_KEY": "key-4d1f", "BITMART_API_SECRET": "secret-77ab", "BITMART_API_MEMO": "memo-90ce"}
@@ -57,7 +57,7 @@ async def deployed(folder: Path) -> AsyncIterator[Deployment]:
     )  # fmt: skip
     with redis_with_users(folder) as store:
         async with Simulator(scenario, ledger_path=ledger) as exchange:
-            control_port = free_port(0)
+            control_port = own_port()
             common = {
                 **handed_over(folder, ACCOUNT),
                 "BITMART_PUBLIC_WS_URI": exchange.public_ws_uri,

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from bridge import settings
-from bridge.store.embedded import EmbeddedServer, free_port
+from bridge.store.embedded import EmbeddedServer
 from tests.deploy.tools import DEPLOY, ROOT, run, tool, understood
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 RECIPE = (DEPLOY / "image/Dockerfile").read_text(encoding="utf-8")
@@ -108,7 +109,7 @@ async def test_a_user_without_rights_runs_it_from_a_tree_that_nobody_may_write(
         "PYTHONPATH": f"{tree}:{sysconfig.get_path('purelib')}:{sysconfig.get_path('platlib')}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "REDIS_URL": valkey.url,
-        "CTRL_ADDR": f"127.0.0.1:{free_port(0)}",
+        "CTRL_ADDR": f"127.0.0.1:{own_port()}",
     }
     program = [*as_nobody(), sys.executable, "-m", "bridge"]
     log = tmp_path / "said"

@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 
 from bridge.store.embedded import EmbeddedServer
+from tests.store.servers import own_port
 
 
 @pytest.fixture
 async def lasting(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
     """A server of the test's own, which comes back with its data."""
-    async with EmbeddedServer(tmp_path / "lasting", port=0) as server:
+    async with EmbeddedServer(tmp_path / "lasting", port=own_port()) as server:
         yield server
 
 
 @pytest.fixture
 async def forgetful(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
     """A server of the test's own, which comes back empty."""
-    async with EmbeddedServer(tmp_path / "forgetful", port=0, persistent=False) as server:
+    async with EmbeddedServer(tmp_path / "forgetful", port=own_port(), persistent=False) as server:
         yield server

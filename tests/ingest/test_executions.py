@@ -63,10 +63,15 @@ async def test_other_numbers_over_rest_are_noticed_told_and_heeded_from_then_on(
         async with outage(bridge) as account:
             bought(account, "BTCUSDT", BUY, 4)
         await until_each_is_published(bridge)
+        await bridge.until("contradiction")
         ((subject, text),) = await bridge.events("contradiction")
         assert subject.startswith("order ")
         assert "trade ids" in text
-        assert (await state(bridge.store, KEYS.synced))["fills"] == "rest"
+
+        async def agreed() -> bool:
+            return (await state(bridge.store, KEYS.synced)).get("fills") == "rest"
+
+        await wait_until(agreed, "the others are told")
 
         bought(bridge.account, "BTCUSDT", BUY, 3)
         await until_each_is_published(bridge)
@@ -82,6 +87,7 @@ async def test_of_several_matches_the_one_that_was_shown_is_not_told_again(valke
         order_id = bridge.account.submit("BTCUSDT", BUY, 9, price="100")
         bridge.account.sweep(order_id, [(3, "100"), (3, "100"), (3, "100")])
         await until_each_is_published(bridge)
+        await bridge.until("contradiction")
         assert len(await bridge.events("contradiction")) == 1
 
 

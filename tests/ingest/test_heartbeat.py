@@ -212,8 +212,11 @@ async def test_a_request_to_stop_outlasts_a_redis_that_was_away(ours: Ours, stor
 
 
 async def test_who_counted_as_gone_tells_everything_again(store: Redis) -> None:
-    ours = Ours(Watched(store, lifetime_s=0.1))
+    ours = Ours(Watched(store, lifetime_s=NEVER_S))
     await ours.report(a=ACTIVE)
+    # As if it had been silent for long: the server's own clock says when it was last heard of.
+    await store.zadd(KEYS.ingesters, {NAME: 1})
+    await store.pexpire(KEYS.ingester_topics(NAME), 1)
 
     async def forgotten() -> bool:
         return not await store.exists(KEYS.ingester_topics(NAME))

@@ -14,8 +14,7 @@ from bridge.ingest.membership import Membership, named
 from bridge.records import EventName
 from bridge.store.keys import Keys
 from bridge.store.members import Beat, Card, Members
-from tests.ingest.rig import Notebook, credentialless, market, pool_of, quick, running
-from tests.support import wait_until
+from tests.ingest.rig import NEVER_S, Notebook, credentialless, market, pool_of, quick, running
 
 KEYS = Keys()
 
@@ -42,9 +41,9 @@ async def test_without_a_name_of_its_own_each_ingester_gets_another(store: Redis
 
 
 async def test_a_second_process_of_the_same_name_is_refused_while_the_first_lives(store: Redis) -> None:
-    first, second = member(store, Notebook()), member(store, Notebook())
+    first, second = (member(store, Notebook(), member_lifetime_s=NEVER_S) for _ in range(2))
     await first.enter()
-    beats = Members(store, KEYS, 0.5)
+    beats = Members(store, KEYS, NEVER_S)
 
     async def living() -> None:
         while True:
@@ -98,16 +97,13 @@ async def test_who_is_alone_has_nobody_to_hand_over_to(store: Redis) -> None:
 
 
 async def test_being_counted_as_gone_is_noticed(store: Redis) -> None:
-    notes = Notebook()
-    ours = member(store, notes)
+    ours = member(store, Notebook(), member_lifetime_s=NEVER_S)
     await ours.enter()
-    members = Members(store, KEYS, 0.05)
-
-    async def returned() -> bool:
-        await asyncio.sleep(0.06)
-        ours.hear(await members.beat("one", ours.card(), {"a": 1}))
-        return ours.returns > 0
-
-    await wait_until(returned, "our heartbeat came too late")
-    assert ours.figures()["returns"] >= 1
+    members = Members(store, KEYS, NEVER_S)
+    ours.hear(await members.beat("one", ours.card(), {"a": 1}))
+    assert ours.figures()["returns"] == 0
+    # As if the next heartbeat came too late: the server's own clock says when we were last heard of.
+    await store.zadd(KEYS.ingesters, {"one": 1})
+    ours.hear(await members.beat("one", ours.card(), {"a": 1}))
+    assert ours.figures()["returns"] == 1
     assert dataclasses.asdict(Beat({}))["returned"] is False

@@ -77,6 +77,11 @@ async def watching(
         await asyncio.wait_for(task, 20)
 
 
+def entries(scrape: Scrape) -> dict[str, float]:
+    """How many entries of each kind are counted."""
+    return {kind: count for (kind,), count in scrape.series("entries_total").items()}
+
+
 async def added(store: Redis, *streams: str) -> int:
     """How many entries these streams have ever been given."""
     known = [await store.xinfo_stream(stream) for stream in streams if await store.exists(stream)]
@@ -91,6 +96,7 @@ async def test_the_figures_are_what_was_sent_and_what_is_stored(valkey_url: str,
         await watched.until("records_total", 300)
         await watched.until("closed_latency_seconds_count", 2)
         await watched.until("entries_total", 1, kind="fill")
+        await watched.until("account_syncs_total", 1)
         simulator.faults.stall = True
 
         async def settled() -> bool:
@@ -100,11 +106,18 @@ async def test_the_figures_are_what_was_sent_and_what_is_stored(valkey_url: str,
             return frames == sent and calls == asked and scrape("buffer_entries") == 0
 
         await wait_until(settled, "as many frames and calls are counted as the exchange counts, and all is written", 30)
-        scrape = await watched.scrape()
-        entries = {kind: count for (kind,), count in scrape.series("entries_total").items()}
         lives = [KEYS.klines("BTCUSDT", "1m"), KEYS.klines("ETHUSDT", "5m")]
+        accounts = [KEYS.orders, KEYS.fills, KEYS.positions]
+
+        async def stored() -> bool:
+            counted = entries(await watched.scrape())
+            account = counted["order"] + counted["fill"] + counted["position"] + counted["resync"]
+            return (counted["kline"], account) == (await added(store, *lives), await added(store, *accounts))
+
+        # What REST tells goes on meanwhile.
+        await wait_until(stored, "as many entries are counted as Redis was given")
+        scrape = await watched.scrape()
         closed = [KEYS.closed_klines("BTCUSDT", "1m"), KEYS.closed_klines("ETHUSDT", "5m")]
-        assert entries["kline"] == await added(store, *lives)
         assert scrape.total("received_bytes_total") > 100 * scrape.total("frames_total")
         assert scrape("topics", state="active") == scrape("share_topics") == 4
         assert (scrape("topics", state="pending"), scrape("topics", state="rejected")) == (0, 0)
@@ -112,10 +125,8 @@ async def test_the_figures_are_what_was_sent_and_what_is_stored(valkey_url: str,
         assert scrape("account_syncs_total") >= 1
         assert scrape("flush_entries_sum") >= scrape.total("entries_total")
         assert scrape("append_latency_seconds_count") == scrape("flush_seconds_count")
-        assert 0 < entries["closed"] <= scrape.total("proofs_total")
-        assert await added(store, *closed) >= entries["closed"]
-        account = entries["order"] + entries["fill"] + entries["position"] + entries["resync"]
-        assert account == await added(store, KEYS.orders, KEYS.fills, KEYS.positions)
+        assert 0 < entries(scrape)["closed"] <= scrape.total("proofs_total")
+        assert await added(store, *closed) >= entries(scrape)["closed"]
         assert (scrape("redis_up"), scrape("rest_errors_total"), scrape.total("decode_errors_total")) == (1, 0, 0)
         assert scrape("clock_offset_seconds") < 0
 

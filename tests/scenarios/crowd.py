@@ -25,6 +25,7 @@ from bridge.values import Secret
 from tests.chaos.verdict import Case, Verdict, judged
 from tests.scenarios.stage import Program
 from tests.store.relay import Relay
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 SYMBOLS: Final = 8
@@ -89,7 +90,7 @@ class Crowd:
         self.keys = Keys()
         self._settings = settings
         self._folder = folder
-        self._server = EmbeddedServer(folder / "store", port=0)
+        self._server = EmbeddedServer(folder / "store", port=own_port())
         self._relays: list[Relay] = []
         self._trading: asyncio.Task[None] | None = None
         symbols = [contract.symbol for contract in self.exchange.market.contracts.values() if not contract.delist_time]

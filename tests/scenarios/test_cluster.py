@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.store import client, reader
-from bridge.store.embedded import free_port
 from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.scenarios.stage import Api, Program
@@ -46,7 +45,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    exchange_port, control_port = free_port(0), free_port(0)
+    exchange_port, control_port = own_port(), own_port()
     address = f"127.0.0.1:{exchange_port}"
     with Cluster(tmp_path / "cluster") as cluster:
         environment = {

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.embedded import EmbeddedServer, free_port
+from bridge.store.embedded import EmbeddedServer
 from tests.scenarios.stage import Api, Program
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 QUICK = {
@@ -41,9 +42,9 @@ class Stage:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    redis = EmbeddedServer(tmp_path / "redis", port=0)
+    redis = EmbeddedServer(tmp_path / "redis", port=own_port())
     await redis.start()
-    exchange_port, control_port = free_port(0), free_port(0)
+    exchange_port, control_port = own_port(), own_port()
     address = f"127.0.0.1:{exchange_port}"
     environment = {
         **QUICK,

@@ -16,9 +16,10 @@ import httpx2
 import pytest
 
 from bridge.simulator import Simulator
-from bridge.store.embedded import EmbeddedServer, free_port
+from bridge.store.embedded import EmbeddedServer
 from tests.ingest.rig import market
 from tests.scenarios.stage import ROOT, Program
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 TOKEN = "a-token-of-the-tests"
@@ -56,7 +57,7 @@ async def prometheus(folder: Path, configuration: str) -> AsyncIterator[httpx2.A
     if server is None:
         pytest.skip("prometheus is not installed: a real scrape is left out")
     (folder / "prometheus.yml").write_text(configuration, encoding="utf-8")
-    address = f"127.0.0.1:{free_port(0)}"
+    address = f"127.0.0.1:{own_port()}"
     with (folder / "prometheus.out").open("ab") as output:
         process = subprocess.Popen(  # noqa: S603, ASYNC220 - a program of the system, which runs beside us
             [
@@ -135,7 +136,7 @@ async def scraped(http: httpx2.AsyncClient) -> None:
 
 
 async def test_a_service_manager_is_told_from_the_first_moment_to_the_last(tmp_path: Path) -> None:
-    redis = EmbeddedServer(tmp_path / "redis", port=free_port(0), persistent=False)
+    redis = EmbeddedServer(tmp_path / "redis", port=own_port(), persistent=False)
     async with market() as exchange:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
             listener.bind(str(tmp_path / "notify"))

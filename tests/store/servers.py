@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 HOST = "127.0.0.1"
-# In an order of this process's own, so that tests side by side seldom ask for the same.
-_PORTS = iter(random.SystemRandom().sample(range(10_000, 32_000), 22_000))
+# Tests side by side have ports of their own, and begin anywhere among them, lest two runs on one machine should meet.
+_SIDES = 16
+_SIDE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _SIDES
+_PORTS = cycle(random.SystemRandom().sample(range(10_000 + _SIDE, 32_000, _SIDES), 22_000 // _SIDES))
 
 
 def settled(predicate: Callable[[], bool], description: str, timeout_s: float = 30) -> None:
@@ -41,11 +44,11 @@ def settled(predicate: Callable[[], bool], description: str, timeout_s: float = 
 
 
 def own_port() -> int:
-    """Return a port that nobody has and nobody else of this run gets, so that a killed server finds its own again.
+    """Return a port that nobody has and nobody else of this run gets, so that who stops and starts again finds its own.
 
     It is below those that the system gives to outgoing connections, which would take it while its server is away.
     """
-    for port in _PORTS:
+    for port in islice(_PORTS, 1_000):
         if free_port(port) == port:
             return port
     raise AssertionError("no port is free")

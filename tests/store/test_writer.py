@@ -19,6 +19,7 @@ from bridge.store.embedded import EmbeddedServer
 from bridge.store.writer import Writer
 from bridge.values import Secret
 from tests.store.relay import Relay
+from tests.store.servers import own_port
 from tests.store.support import APPENDS, FILL, KEYS, KLINE, MINUTE_MS, OPEN_TIME, changed, column
 from tests.support import wait_until
 
@@ -227,7 +228,7 @@ async def test_draining_tells_whether_all_was_written_in_time(valkey_url: str) -
 
 async def test_a_server_killed_and_started_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
     count = 3_000
-    async with EmbeddedServer(tmp_path, port=0) as server:
+    async with EmbeddedServer(tmp_path, port=own_port()) as server:
         async with client.commands(Secret(server.url)) as store:
             await store.config_set("appendfsync", "always")
         async with running(made(server.url, batch=20)) as writer:
@@ -247,7 +248,7 @@ async def test_a_server_killed_and_started_again_loses_and_doubles_nothing(tmp_p
 
 
 async def test_it_waits_for_a_server_that_is_not_there_yet(tmp_path: Path) -> None:
-    server = EmbeddedServer(tmp_path, port=0, persistent=False)
+    server = EmbeddedServer(tmp_path, port=own_port(), persistent=False)
     async with server:
         pass  # now it has a port, and nobody listens there
     async with running(made(server.url)) as writer:
