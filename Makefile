@@ -6,7 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-ready
 DEV := $(VENV)/.dev-ready
+TESTS := $(VENV)/.tests-ready
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What pytest makes of the tests is kept, also where Python is told to keep no bytecode.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test redis check bench market chaos audit format requirements clean
@@ -20,11 +23,11 @@ demo: $(RUN)  ## Everything in one process against a simulated BitMart, printing
 run: $(RUN)  ## Everything in one process against BitMart itself
 	@$(BIN)/bitmart-bridge up
 
-test: $(DEV)  ## All tests, with branch coverage
-	@$(BIN)/python -m pytest --numprocesses=3 --dist=worksteal --cov --cov-report=term
+test: $(TESTS)  ## All tests, with branch coverage
+	@$(PYTEST) --numprocesses=4 --dist=worksteal --cov --cov-report=term
 
 redis: $(DEV)  ## The store's tests on the redis-server of this machine instead of the wheel's valkey-server
-	@STORE_SERVER=redis-server $(BIN)/python -m pytest --numprocesses=3 --dist=worksteal tests/store
+	@STORE_SERVER=redis-server $(PYTEST) --numprocesses=3 --dist=worksteal tests/store
 
 check: $(DEV)  ## Lint, format and types
 	@$(BIN)/ruff check .
@@ -68,4 +71,9 @@ $(RUN): $(VENV)/bin/python requirements/run.txt requirements/build.txt pyproject
 
 $(DEV): $(RUN) requirements/dev.txt
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# One process makes the tests ready for all of them.
+$(TESTS): $(DEV) $(shell find tests -name '*.py')
+	@$(PYTEST) --collect-only --quiet --quiet >/dev/null
 	@touch $@

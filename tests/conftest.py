@@ -20,8 +20,14 @@ from bridge.values import Secret
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-# A busy machine is no failure.
-hypothesis.settings.register_profile("bridge", deadline=None)
+# A busy machine is no failure, and every run tries the same.
+hypothesis.settings.register_profile(
+    "bridge",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("bridge")
 
 

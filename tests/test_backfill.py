@@ -719,7 +719,7 @@ async def test_an_unknown_symbol_ends_the_command_with_two(tmp_path: Path) -> No
 
 async def test_an_interrupt_ends_the_command_in_order(tmp_path: Path) -> None:
     async with market() as simulator:
-        simulator.faults.rest_slow_s = 1.0
+        simulator.faults.rest_slow_s = 10.0
         command = await program(simulator, tmp_path, *HOUR, "--out", "a.csv")
         await wait_until(lambda: bool(simulator.stats.requests), "the first call")
         command.send_signal(signal.SIGINT)

@@ -11,6 +11,7 @@ from bridge.settings import Settings
 from bridge.simulator import Simulator
 from bridge.values import Secret
 from tests.ingest.rig import credentialless, market, nobody, quick
+from tests.support import wait_until
 
 
 async def tried(settings: Settings) -> tuple[bool, dict[str, str]]:
@@ -27,10 +28,16 @@ def pointed(simulator: Simulator, redis_url: str, **changes: object) -> Settings
 async def test_when_all_is_well_each_thing_says_so(valkey_url: str) -> None:
     async with market(start=None, rate=1.0) as simulator:
         good, said = await tried(pointed(simulator, valkey_url))
+
+        async def exact() -> bool:
+            _, told = await tried(pointed(simulator, valkey_url))
+            return told["REST"] in ("ok, its clock is +0.0 s from ours", "ok, its clock is -0.0 s from ours")
+
+        # A busy machine may take its time between the two clocks.
+        await wait_until(exact, "the clocks agree")
     assert good
     assert list(said) == ["Redis", "REST", "public socket", "login"]
     assert said["Redis"].startswith("ok, valkey ")
-    assert said["REST"] in ("ok, its clock is +0.0 s from ours", "ok, its clock is -0.0 s from ours")
     assert said["public socket"].startswith("ok, a ping was answered after ")
     assert said["login"] == "ok, the credentials are accepted"
 

@@ -167,7 +167,7 @@ async def test_only_entries_that_fit_are_printed(
         await store.xadd(KEYS.orders, {**fields, "event": text}, id=f"{at}-0")
     out = io.StringIO()
     whole = Selection(**({"json": True, "from_start": True, "most": len(chosen)} | selection))
-    await asyncio.wait_for(Tail(Settings(redis_url=Secret(valkey_url)), whole, Printer(out)).run(), 10)
+    await asyncio.wait_for(Tail(Settings(redis_url=Secret(valkey_url)), whole, Printer(out)).run(), 20)
     await wait_until(lambda: len(said(out)) == len(chosen), "all are printed")
     assert [text for _, text in said(out)] == chosen
 

@@ -51,7 +51,7 @@ class Sample:
 
     async def ended(self) -> int:
         """Wait for its end and return its exit code."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await asyncio.wait(self._reading)
             return await self.process.wait()
 

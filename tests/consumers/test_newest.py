@@ -33,6 +33,7 @@ async def test_of_changes_that_come_together_it_shows_the_last(valkey_url: str, 
             for close in ("12", "13", "14"):
                 together.execute_command(*APPENDS.of(candle(0, close=close)).command)
             assert await together.execute() == [1, 1, 1]
+        await newest.says(2)
         await publish(valkey_url, candle(1, close="15"))
         assert [line.split()[4] for line in await newest.says(3)] == ["11", "14", "15"]
 

@@ -101,11 +101,11 @@ async def answer(store: Redis, words: list[str], url: str) -> Any:  # noqa: ANN4
     if words[0] != "XREAD":
         return await store.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py's
     limited = words.copy()
-    limited[words.index("BLOCK") + 1] = "2000"
+    limited[words.index("BLOCK") + 1] = "4000"
     waiting = asyncio.create_task(store.execute_command(*limited))  # type: ignore[no-untyped-call]  # redis-py's
 
     async def waits() -> bool:
-        return bool((await store.info("clients"))["blocked_clients"])
+        return any(client["cmd"] == "xread" and "b" in client["flags"] for client in await store.client_list())
 
     await wait_until(waits, "a blocked reader")
     await publish(url, candle(1))

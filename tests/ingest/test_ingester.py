@@ -453,7 +453,7 @@ async def test_a_store_that_belongs_to_another_is_left_alone(valkey_url: str, na
             with pytest.raises(
                 StoreError, match=f"belong to {name} '{theirs}', not '.+': choose another BRIDGE_PREFIX"
             ):
-                await asyncio.wait_for(asyncio.shield(bridge.task), 10)
+                await asyncio.wait_for(asyncio.shield(bridge.task), 20)
             assert await store.keys() == [KEYS.meta]
             assert simulator.stats.sockets_opened == 0
         await store.aclose()
@@ -605,7 +605,7 @@ async def test_a_part_that_fails_ends_the_whole_loudly(valkey_url: str, monkeypa
     monkeypatch.setattr(Listing, "run", broken)
     async with market() as simulator, bridging(simulator, valkey_url, BTC) as bridge:
         with pytest.raises(ExceptionGroup) as failure:
-            await asyncio.wait_for(asyncio.shield(bridge.task), 10)
+            await asyncio.wait_for(asyncio.shield(bridge.task), 20)
         assert failure.group_contains(RuntimeError, match="broken")
 
 

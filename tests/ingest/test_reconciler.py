@@ -321,6 +321,7 @@ async def test_private_topics_go_to_those_with_credentials_all_to_the_same(store
         parts.membership.hear(Beat({"one": Card("1"), "two": Card("2", credentials=True)}))
         await parts.reconciler.apply(wishes(ORDERS, POSITIONS))
         assert (parts.private.wanted, parts.reconciler.rejected) == (frozenset(), {})
+    await store.flushall()
     async with reconciling(store) as parts:
         parts.membership.hear(among(*(Card(str(number)) for number in range(5))))
         await parts.reconciler.apply(wishes(ORDERS, POSITIONS))

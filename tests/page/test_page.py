@@ -20,6 +20,8 @@ from bridge.store.keys import Keys
 from tests.control.support import TOKEN, settings_for
 from tests.ingest.rig import BTC, ETH, ORDERS, POSITIONS
 from tests.page.stage import CHROMIUM, NO_CHROMIUM, Bridge, bridge, browsing
+from tests.store.servers import own_port
+from tests.support import wait_until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -102,6 +104,7 @@ async def test_it_shows_what_the_bridge_does_as_it_happens(page: Page) -> None:
 async def test_candles_are_the_streams_to_the_letter(page: Page, whole: Bridge) -> None:
     await page.get_by_text("candles as a table").click()
     row = page.locator("#chart tbody tr", has_text="proven by REST").first
+    await expect(row).to_be_visible()
     shown = await row.locator("td").all_text_contents()
     redis = client.commands(whole.settings.redis_url)
     entries = await reader.newest(redis, Keys().closed_klines("BTCUSDT", "1m"), 100)
@@ -116,7 +119,7 @@ async def test_the_chart_is_drawn_sharply_and_read_by_keys_alone(browser: Browse
         await expect(page.locator("#chart .standing")).to_be_visible()
         assert await page.evaluate(SHARPNESS) == pytest.approx(2, abs=0.01)
         for colour in ("--up", "--down", "--up-soft"):
-            assert await page.evaluate(PIXELS, colour) > 50
+            await wait_until(lambda colour=colour: painted(page, colour), f"{colour} is seen")  # type: ignore[misc]
         await stage.focus()
         await page.keyboard.press("ArrowLeft")
         newest = await stage.get_attribute("aria-valuenow")
@@ -127,6 +130,11 @@ async def test_the_chart_is_drawn_sharply_and_read_by_keys_alone(browser: Browse
         await expect(stage).to_have_attribute("aria-valuenow", "1")
         for key in ("+", "-", "End", "Escape"):
             await page.keyboard.press(key)
+
+
+async def painted(page: Page, colour: str) -> bool:
+    """Whether a colour is to be seen in the chart."""
+    return int(await page.evaluate(PIXELS, colour)) > 50
 
 
 async def test_another_chart_is_chosen_from_the_topics(page: Page) -> None:
@@ -240,13 +248,13 @@ async def test_colours_follow_the_system_or_the_switch_and_are_remembered(browse
     async with visited(browser, whole.url, color_scheme="light") as page:
         light = await page.evaluate(ground)
         await page.emulate_media(color_scheme="dark")
-        dark = await page.evaluate(ground)
-        assert light != dark
+        body = page.locator("body")
+        await expect(body).not_to_have_css("background-color", light)
         await page.get_by_role("button", name="Colours: auto").click()
-        assert await page.evaluate(ground) == light
+        await expect(body).to_have_css("background-color", light)
         await page.reload()
         await expect(page.get_by_role("button", name="Colours: light")).to_be_visible()
-        assert await page.evaluate(ground) == light
+        await expect(body).to_have_css("background-color", light)
 
 
 async def test_an_idle_bridge_says_what_to_do(browser: Browser, valkey_url: str) -> None:
@@ -289,13 +297,14 @@ async def test_a_lost_line_is_told_and_comes_back(browser: Browser, valkey_url: 
     settings = settings_for(valkey_url)
     app = exchanges.chosen(settings)
     async with AsyncExitStack() as closing:
-        first = await closing.enter_async_context(ControlServer(create_app(settings, app), "127.0.0.1:0"))
+        address = f"127.0.0.1:{own_port()}"
+        first = await closing.enter_async_context(ControlServer(create_app(settings, app), address))
         page = await closing.enter_async_context(visited(browser, first.url))
         await expect(page.locator("#connection")).to_have_text("live")
         await first.stop()
         await expect(page.get_by_role("alert").first).to_contain_text("What you see is as it was")
         await expect(page.locator("#connection")).to_have_text("no connection")
-        await closing.enter_async_context(ControlServer(create_app(settings, app), f"127.0.0.1:{first.address.port}"))
+        await closing.enter_async_context(ControlServer(create_app(settings, app), address))
         await page.get_by_role("button", name="Try again now").click()
         await expect(page.locator("#connection")).to_have_text("live")
         await expect(page.locator("#banner")).to_be_hidden()

@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from tests.scenarios.stage import ROOT, Program
+from tests.store.servers import own_port
 from tests.support import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,7 +40,7 @@ QUICK: Final = {
     "REJECTED_RETRY_S": "0.5",
     "ACK_TIMEOUT_S": "0.5",
     "PING_INTERVAL_S": "0.3",
-    "PONG_TIMEOUT_S": "0.5",
+    "PONG_TIMEOUT_S": "3",
     "SUBSCRIBE_DELAY_MS": "0",
     "RECONCILE_INTERVAL_S": "0.2",
     "HEARTBEAT_INTERVAL_S": "0.1",
@@ -50,7 +50,7 @@ ETH: Final = "futures/klineBin1m:ETHUSDT"
 ORDER: Final = "futures/order"
 
 
-# The command line and the settings: each row is a process of its own, and all of them run at once.
+# The command line and the settings: each row is a process of its own.
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,6 @@ COMMANDS: Final = {
 
 
 def carried_out(command: Command, folder: Path, taken: str) -> CompletedProcess[str]:
-    folder.mkdir()
     if command.dotenv:
         (folder / ".env").write_bytes(command.dotenv)
     settings = {name: taken if value == "taken" else value for name, value in command.settings.items()}
@@ -167,22 +166,18 @@ def carried_out(command: Command, folder: Path, taken: str) -> CompletedProcess[
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[CompletedProcess[str]]]]:
-    """Every command, started; its end is waited for by who looks at it."""
-    root = tmp_path_factory.mktemp("commands")
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(4) as pool:
-        taken = f"127.0.0.1:{listener.getsockname()[1]}"
-        yield {
-            name: pool.submit(carried_out, command, root / str(place), taken)
-            for place, (name, command) in enumerate(COMMANDS.items())
-        }
+def taken() -> Iterator[str]:
+    """An address at which somebody else listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_a_wrong_command_or_setting_is_told_in_words_and_by_its_code(
-    name: str, ended: Mapping[str, Future[CompletedProcess[str]]]
+    name: str, taken: str, tmp_path: Path
 ) -> None:
-    command, result = COMMANDS[name], await asyncio.wrap_future(ended[name])
+    command = COMMANDS[name]
+    result = await asyncio.to_thread(carried_out, command, tmp_path, taken)
     assert result.returncode == command.code, result.stdout
     assert not [words for words in command.says if words not in result.stdout], result.stdout
     assert not [secret for secret in SECRETS if secret in result.stdout]
@@ -212,7 +207,7 @@ class Stage:
 
     async def topic(self, name: str) -> dict[str, Any]:
         """Return the state of a topic."""
-        return cast("dict[str, Any]", (await self.get("/subscriptions"))["states"].get(name, {}))
+        return cast("dict[str, Any]", (await self.get("/subscriptions")).get("states", {}).get(name, {}))
 
     async def is_active(self, name: str) -> bool:
         """Tell whether a topic is active."""
@@ -259,7 +254,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     try:
         await exchange.says("Faults:")
         environment = dict(re.findall(r"^(BITMART_\w+)=(\S+)$", exchange.text, re.MULTILINE))
-        environment |= {**QUICK, "CTRL_ADDR": "127.0.0.1:0", "EMBEDDED_PORT": "1", "DATA_DIR": str(folder)}
+        environment |= {**QUICK, "CTRL_ADDR": "127.0.0.1:0", "EMBEDDED_PORT": str(own_port()), "DATA_DIR": str(folder)}
         bridge = Program("bridge", folder, environment, "up")
         bridge.start()
         try:
@@ -274,7 +269,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
                 wishes = {"klines": [{"symbols": ["BTCUSDT", "ETHUSDT"], "tfs": "1m"}], "orders": True}
                 answer = await api.put("/subscriptions?wait=active&timeout=20", json=wishes)
                 assert answer.status_code == 200, answer.text
-                await wait_until(lambda: exists(redis), "the first entry")
+                await wait_until(lambda: exists(redis), "the first entries")
                 yield Stage(folder, environment, api, simulator, redis)
             assert await bridge.stop() == 0
             assert "Traceback" not in bridge.text
@@ -285,7 +280,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
 
 
 async def exists(redis: Redis) -> bool:
-    return bool(await redis.exists("bitmart:klines:{BTCUSDT}:1m"))
+    return await redis.exists("bitmart:klines:{BTCUSDT}:1m", "bitmart:klines:{ETHUSDT}:1m") == 2
 
 
 def found(pattern: str, text: str) -> str:
@@ -531,7 +526,7 @@ async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
             second.process.send_signal(signal.SIGTERM)
             await second.says("draining")
             second.process.send_signal(signal.SIGTERM)
-            assert await second.ended(timeout_s=2) == 128 + signal.SIGTERM
+            assert await second.ended() == 128 + signal.SIGTERM
         assert "forced" in second.text
     finally:
         second.kill()
@@ -546,7 +541,7 @@ async def test_the_demonstration_heeds_no_real_store_and_no_credentials(tmp_path
         "BRIDGE_PREFIX": "{x}",
         "DATA_DIR": str(tmp_path / "data"),
         "CTRL_ADDR": "127.0.0.1:0",
-        "EMBEDDED_PORT": "1",
+        "EMBEDDED_PORT": str(own_port()),
     }
     demo = Program("demo", tmp_path, real, "up", "--demo")
     demo.start()

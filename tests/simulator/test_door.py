@@ -20,7 +20,7 @@ async def test_who_comes_while_the_port_is_being_closed_is_sent_away(turns: int)
             await asyncio.sleep(0)
         stopping = asyncio.create_task(simulator.stop(abrupt=True))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 visitor.settimeout(0)
                 assert not (await asyncio.get_running_loop().sock_recv(visitor, 1)), "nothing is said to it"
         except ConnectionResetError:

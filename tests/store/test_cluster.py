@@ -136,7 +136,7 @@ async def test_a_primary_may_die(cluster: Cluster, spread: Redis) -> None:
 
 async def test_what_was_sent_and_not_answered_is_not_sent_again(cluster: Cluster) -> None:
     node = cluster.primary("counter")
-    hurried = ClusterClient(Dial(parse(cluster.url)), 0.5, decode_responses=True)
+    hurried = ClusterClient(Dial(parse(cluster.url)), 1.5, decode_responses=True)
     await hurried.set("counter", "0")
     with node.frozen(), pytest.raises((RedisError, TimeoutError)):
         await hurried.incr("counter")

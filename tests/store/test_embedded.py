@@ -255,7 +255,7 @@ async def test_an_unexpected_end_is_noticed_and_can_be_repaired(tmp_path: Path) 
         await put(server.url, "kept", "yes")
         url, pid = server.url, server.pid
         os.kill(pid, signal.SIGKILL)
-        account = await asyncio.wait_for(server.wait_closed(), 5)
+        account = await asyncio.wait_for(server.wait_closed(), 20)
         assert account is not None
         assert f"(pid {pid}) was ended by signal 9" in account
         assert "Ready to accept connections" in account
@@ -318,9 +318,9 @@ async def test_loading_may_take_longer_than_starting(tmp_path: Path, monkeypatch
         await put(server.url, "kept", "yes")
     (log,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
     with log.open("ab") as file:
-        # About a second of loading; the server answers once every 1024 commands.
-        file.write(b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$6\r\n0.0002\r\n" * 4096)
-    monkeypatch.setattr(embedded, "START_DEADLINE_S", 0.6)
+        # About two seconds of loading; the server answers once every 1024 commands.
+        file.write(b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$6\r\n0.0002\r\n" * 8192)
+    monkeypatch.setattr(embedded, "START_DEADLINE_S", 1.2)
     async with EmbeddedServer(tmp_path, port=0) as again:
         assert await get(again.url, "kept") == "yes"
 
@@ -330,8 +330,8 @@ async def test_a_server_that_never_answers_is_an_error(tmp_path: Path, monkeypat
     mute.write_text("#!/bin/sh\necho I shall not serve\nexec sleep 60\n")
     mute.chmod(0o700)
     monkeypatch.setattr(embedded, "find_binary", lambda: mute)
-    monkeypatch.setattr(embedded, "START_DEADLINE_S", 0.1)
-    with pytest.raises(EmbeddedServerError, match=r"Not ready after 0.1 s(.|\n)*is running(.|\n)*I shall not serve"):
+    monkeypatch.setattr(embedded, "START_DEADLINE_S", 1.5)
+    with pytest.raises(EmbeddedServerError, match=r"Not ready after 1.5 s(.|\n)*is running(.|\n)*I shall not serve"):
         await EmbeddedServer(tmp_path / "data", port=0).start()
 
 

@@ -149,7 +149,7 @@ async def test_streams_are_followed_whatever_node_has_them(url: str) -> None:
             for symbol in SYMBOLS:
                 writer.append(APPENDS.of(changed(KLINE, symbol=symbol, volume=str(number))))
             await drained(writer)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 async for stream, _, fields in following:
                     seen[stream].append(fields["volume"])
                     if all(len(volumes) == number for volumes in seen.values()):
@@ -160,8 +160,8 @@ async def test_streams_are_followed_whatever_node_has_them(url: str) -> None:
 
 async def test_members_are_counted_and_calls_shared(here: Redis) -> None:
     budget = Budget(here, KEYS, "one")
-    assert await budget.reserve(5) == 0
-    assert 4 < await budget.reserve(5) <= 5
+    assert await budget.reserve(600) == 0
+    assert 500 < await budget.reserve(600) <= 600
     members = Members(here, KEYS, 5)
     card = Card("token", credentials=True)
     assert (await members.enter("one", card)).cards == {"one": card}
@@ -180,9 +180,9 @@ async def test_what_is_known_of_rest_and_of_executions_is_shared(here: Redis) ->
     await proofs.heard(7)
     await proofs.begins("1d", 3)
     assert (await proofs.last_heard(), await proofs.phases()) == (7, {"1d": 3})
-    await ban.begin(60)
+    await ban.begin(600)
     await ban.begin(1)
-    assert 59 < await ban.left() <= 60
+    assert 500 < await ban.left() <= 600
     await published.see([FILL])
     await published.agreed(FILL.order_id)
     assert await published.seen([FILL, changed(FILL, trade_id="another")]) == {FILL.trade_id}

@@ -37,7 +37,7 @@ async def put(store: Redis, stream: str, *values: int) -> None:
 
 
 async def taken(following: AsyncIterator[tuple[str, str, Fields]], count: int) -> list[tuple[str, str]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         seen = [await anext(following) for _ in range(count)]
     return [(stream, fields["n"]) for stream, _, fields in seen]
 

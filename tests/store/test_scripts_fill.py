@@ -62,7 +62,7 @@ async def test_the_cap_trims_the_stream_and_not_the_memory(store: Redis) -> None
     assert await store.zcard(KEYS.seen_fills) == 250
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(trades=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 4)), max_size=30))
 def test_whatever_is_repeated_each_identity_stands_once(valkey_url: str, trades: list[tuple[int, int]]) -> None:
     with Synchronous.from_url(valkey_url, decode_responses=True) as client:

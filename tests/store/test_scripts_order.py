@@ -281,7 +281,7 @@ def arrivals(draw: st.DrawFn) -> tuple[list[Order], list[Order]]:
     return life, draw(st.permutations(life + draw(st.lists(st.sampled_from(life), max_size=4))))
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(drawn=arrivals())
 def test_a_life_ends_the_same_in_whatever_order_its_frames_arrive_and_never_goes_back(
     valkey_url: str, drawn: tuple[list[Order], list[Order]]

@@ -22,7 +22,7 @@ async def test_the_newest_and_then_each_as_it_comes(store: Redis, valkey_url: st
         following = reading.follow(KEYS.events, newest[-1][0])
         waiting = asyncio.ensure_future(anext(following))
         added = await store.xadd(KEYS.events, {"number": 3})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             assert await waiting == (added, {"number": "3"})
 
 

@@ -46,7 +46,7 @@ async def running(writer: Writer) -> AsyncIterator[Writer]:
 
 
 async def drained(writer: Writer) -> None:
-    assert await writer.drain(10), writer.tally
+    assert await writer.drain(20), writer.tally
 
 
 def event(number: int) -> Append:
@@ -223,7 +223,7 @@ async def test_draining_tells_whether_all_was_written_in_time(valkey_url: str) -
     writer.append(fill(1))
     assert await writer.drain(0.01) is False
     async with running(writer):
-        assert await writer.drain(10) is True
+        assert await writer.drain(20) is True
 
 
 async def test_a_server_killed_and_started_again_loses_and_doubles_nothing(tmp_path: Path) -> None:
