@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from bridge import exchanges, settings
 from bridge.ingest.ingester import Ingester
+from tests.children import Child
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -94,13 +95,13 @@ class IngesterProgram:
             "INGESTER_ID": name,
             **environment,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     def start(self) -> None:
         """Start it."""
         self.lives += 1
         with self.output.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = Child(
                 [sys.executable, "-m", "tests.chaos.hurried", "ingest"],
                 cwd=self._folder,
                 env=self._environment,

@@ -12,6 +12,7 @@ import redis
 from bridge.consumer import AsyncReader, GroupReader, HashPositions, Reader, connect, connect_async
 from bridge.consumer.slots import together
 from bridge.store.embedded import find_binary
+from tests.children import guarded
 from tests.consumer.support import KEYS, candle, put, taken
 from tests.store.servers import own_port
 from tests.support import wait_until
@@ -36,15 +37,14 @@ async def cluster_url(tmp_path: Path) -> AsyncIterator[str]:
     """A cluster of one node."""
     port, bus = own_port(), own_port()
     words = ("--port", port, "--cluster-port", bus, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--save", "")
-    process = await asyncio.create_subprocess_exec(
-        str(find_binary()), *map(str, words), "--dir", str(tmp_path), stdout=asyncio.subprocess.DEVNULL
-    )
-    try:
-        await wait_until(lambda: answers(port), "a cluster that serves all slots", 30)
-        yield f"redis://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
+    with guarded([find_binary(), *words, "--dir", tmp_path]) as (command, listening):
+        process = await asyncio.create_subprocess_exec(*command, stdin=listening, stdout=asyncio.subprocess.DEVNULL)
+        try:
+            await wait_until(lambda: answers(port), "a cluster that serves all slots", 30)
+            yield f"redis://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            await process.wait()
 
 
 def test_in_a_cluster_only_streams_of_one_slot_are_read_together() -> None:

@@ -18,6 +18,7 @@ from bridge.store.lane import Lane
 from bridge.store.writer import Writer
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
+from tests.children import guarded
 from tests.store.support import APPENDS, KLINE, MINUTE_MS, ORDER, changed, run
 from tests.support import wait_until
 
@@ -71,19 +72,21 @@ async def sample(name: str, *words: str | Path, url: str) -> AsyncIterator[Sampl
 @asynccontextmanager
 async def program(*words: str | Path, url: str, folder: Path | None = None) -> AsyncIterator[Sample]:
     """Run a program against the Redis at `url`, in a folder."""
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        cwd=folder,
-        env=environment(url),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    running = Sample(process)
-    try:
-        yield running
-    finally:
-        if process.returncode is None:
-            await running.kill()
+    with guarded(words) as (command, listening):
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=folder,
+            env=environment(url),
+            stdin=listening,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        running = Sample(process)
+        try:
+            yield running
+        finally:
+            if process.returncode is None:
+                await running.kill()
 
 
 def environment(url: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Final
 import redis
 
 from bridge.store.embedded import find_binary
+from tests.children import Child
 from tests.store.servers import own_port
 
 ROOT: Final = Path(__file__).parents[2]
@@ -66,9 +67,7 @@ def redis_with_users(folder: Path, *options: str) -> Iterator[RedisWithUsers]:
         "",
     ]
     with (folder / "redis.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - the server of the wheel
-            [*command, "--aclfile", secrets / "users.acl", *options], stdout=log, stderr=log
-        )
+        process = Child([*command, "--aclfile", secrets / "users.acl", *options], stdout=log, stderr=log)
     try:
         _answers(store)
         yield store

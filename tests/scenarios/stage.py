@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from tests.children import Child
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ class Program:
             "PYTHONWARNINGS": "error",
             **environment,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Child | None = None
 
     def start(self) -> None:
         """Start it."""
         with self.output.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
+            self._process = Child(
                 [sys.executable, "-m", "bridge", *self._arguments],
                 cwd=self._folder,
                 env=self._environment,
@@ -49,7 +50,7 @@ class Program:
             )
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Child:
         """The running process."""
         assert self._process is not None
         return self._process
