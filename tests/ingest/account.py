@@ -39,7 +39,7 @@ Fields = dict[str, str]
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be waited for that is not the subject: neither turns nor retries."""
     monkeypatch.setattr("bridge.exchanges.bitmart.account._SELDOM", 1_000)
-    monkeypatch.setattr("bridge.exchanges.bitmart.account._OFTEN", 1_000)
+    monkeypatch.setattr("bridge.exchanges.bitmart.account.OFTEN", 1_000)
     monkeypatch.setattr("bridge.ingest.recovery._RETRY_S", 0.02)
     monkeypatch.setattr("bridge.ingest.executions._LOOK_S", 0.02)
     monkeypatch.setattr("bridge.ingest.recovery._GATHER_S", 0.1)
