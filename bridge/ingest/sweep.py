@@ -17,7 +17,7 @@ from bridge.errors import RestError, StoreError
 from bridge.ingest.folding import Folding
 from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement
 from bridge.log import Sampled
-from bridge.records import EventName, Order
+from bridge.records import EventName
 from bridge.store.client import Unreachable, described
 
 if TYPE_CHECKING:
@@ -53,12 +53,17 @@ class Sweep:
         self._clock = clock
         self._happened = happened
         self._read_until: dict[str, int] = {}
-        self._since = self._until = self._floor = 0
+        self._kept = self._until = self._floor = 0
         self._looked = 0
         self._work = asyncio.Event()
         self._odd = Sampled(log)
         self.calm = asyncio.Event()
         self.calm.set()
+
+    @property
+    def _since(self) -> int:
+        """Until when, according to the store, every symbol was read."""
+        return self._kept or self._floor
 
     @property
     def pending(self) -> bool:
@@ -67,7 +72,7 @@ class Sweep:
 
     def begin(self, known: Known, until: int) -> None:
         """Read what all symbols lack up to `until`, from where the store says that they were read before."""
-        self._since, self._floor = known.swept_at or known.floor, known.floor
+        self._kept, self._floor = known.swept_at, known.floor
         self._until = max(self._until, until)
         self._work.set()
 
@@ -81,7 +86,7 @@ class Sweep:
         """Leave the rest to whoever goes on from what the store says; what was read need not be there any more."""
         self._work.clear()
         self._read_until.clear()
-        self._since = self._until = 0
+        self._kept = self._until = 0
 
     async def rest(self, known: Known, until: int) -> None:
         """Take note that nothing was missed up to `until`: the socket was listened to since everything was read.
@@ -107,19 +112,19 @@ class Sweep:
 
     async def _through(self) -> None:
         """Read every symbol that was not, and keep that."""
-        since, until, floor = self._since, self._until, self._floor
-        symbols = await self._statement.contracts(since)
+        kept, until, floor = self._kept, self._until, self._floor
+        symbols = await self._statement.contracts(self._since)
         while late := [symbol for symbol in symbols if self._read_until.get(symbol, 0) < until]:
             await self.calm.wait()
-            if (self._since, self._floor) != (since, floor) or not self.pending:
+            if (self._kept, self._floor) != (kept, floor) or not self.pending:
                 return
             await self._look(min(late, key=lambda symbol: (self._read_until.get(symbol, 0), symbol)))
         await self._folding.settled()
-        if not await self._account.swept(until, since, floor):
+        if not await self._account.swept(until, kept, floor):
             raise StoreError("Redis lost what it held while the symbols were looked through")
-        if (self._since, self._floor) != (since, floor):
+        if (self._kept, self._floor) != (kept, floor):
             return
-        self._since = until
+        self._kept = until
         if self._until == until:
             self._work.clear()
         found = self._folding.found
@@ -139,11 +144,9 @@ class Sweep:
             # The exchange will hardly change its mind about this symbol, and the others wait.
             self._happened(EventName.INCOMPLETE, symbol, f"its orders cannot be read: {refused}")
         else:
-            self._fold([*over, *orders])
+            # What is open is told whatever its age.
+            recent = [order for order in over if not 0 < order.updated_at < self._floor]
+            for order in sorted([*recent, *orders], key=lambda order: order.updated_at):
+                self._folding.add(order)
         self._read_until[symbol] = now
         self._looked += 1
-
-    def _fold(self, orders: Iterable[Order]) -> None:
-        for order in sorted(orders, key=lambda order: order.updated_at):
-            if not 0 < order.updated_at < self._floor:
-                self._folding.add(order)
