@@ -40,6 +40,7 @@ MOST_OPEN: Final = 100
 OFTEN: Final = 40
 _SELDOM: Final = 5
 _UNKNOWN_ORDER: Final = (40035, 40037)
+_UNKNOWN_SYMBOL: Final = 40034
 _NO_ORDER: Final = ("", "0", "-")
 _SIDES: Final = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _EVENTS: Final = {
@@ -104,7 +105,7 @@ class PositionRow(msgspec.Struct, gc=False):
 
 def open_orders_call(credentials: Credentials, symbol: str = "") -> Call[list[Order]]:
     """Ask for the orders that are not finished: at most 100, of one symbol or of all."""
-    return call("get-open-orders", OFTEN, credentials, partial(each, _order, OrderRow), symbol=symbol)
+    return call("get-open-orders", OFTEN, credentials, rows_of(symbol, _order, OrderRow), symbol=symbol)
 
 
 def order_call(credentials: Credentials, symbol: str, order_id: str) -> Call[Order | None]:
@@ -117,7 +118,7 @@ def history_call(
 ) -> Call[list[Order]]:
     """Ask for one symbol's finished orders of a window, or for one of them: at most 200."""
     window = {"start_time": str(start_ms // 1000), "end_time": str(end_ms // 1000), "order_id": order_id}
-    return call("order-history", _SELDOM, credentials, partial(each, _order, OrderRow), symbol=symbol, **window)
+    return call("order-history", _SELDOM, credentials, rows_of(symbol, _order, OrderRow), symbol=symbol, **window)
 
 
 def trades_call(credentials: Credentials, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Fill]]:
@@ -128,7 +129,7 @@ def trades_call(credentials: Credentials, start_ms: int, end_ms: int, order_id: 
 
 def positions_call(credentials: Credentials, symbol: str = "") -> Call[list[Position]]:
     """Ask for the open positions, or for every slot of one symbol, flat ones included."""
-    return call("position-v2", _SELDOM, credentials, partial(each, _position, PositionRow), symbol=symbol)
+    return call("position-v2", _SELDOM, credentials, rows_of(symbol, _position, PositionRow), symbol=symbol)
 
 
 def call(path: str, per_2s: int, credentials: Credentials, read: Callable[[int, bytes], T], **params: str) -> Call[T]:
@@ -139,6 +140,20 @@ def call(path: str, per_2s: int, credentials: Credentials, read: Callable[[int, 
 
     given = {name: value for name, value in params.items() if value}
     return Call(f"/contract/private/{path}", per_2s, reply, given, {"X-BM-KEY": credentials.key.reveal()})
+
+
+def rows_of(symbol: str, record: Callable[[T], R], shape: type[T]) -> Callable[[int, bytes], list[R]]:
+    """Return what reads a reply about one symbol, or about all (""); one that is gone has nothing to tell."""
+
+    def read(status: int, body: bytes) -> list[R]:
+        try:
+            return each(record, shape, status, body)
+        except RestError as refused:
+            if symbol and refused.code == _UNKNOWN_SYMBOL:
+                return []
+            raise
+
+    return read
 
 
 def each(record: Callable[[T], R], shape: type[T], status: int, body: bytes) -> list[R]:

@@ -7,13 +7,12 @@ types of their own, is documented; no capture shows one.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from bridge.exchanges.bitmart import account, codes
-from bridge.exchanges.bitmart.account import call, each
+from bridge.exchanges.bitmart.account import call, rows_of
 from bridge.exchanges.bitmart.wire import Stamp
 from bridge.records import MarginMode, Order, OrderEvent, OrderType, PositionMode, Side, Source, Status
 
@@ -45,7 +44,7 @@ class PlanRow(msgspec.Struct, gc=False):
 
 def plan_orders_call(credentials: Credentials, symbol: str = "") -> Call[list[Order]]:
     """Ask for the orders that wait for a price, plan orders and those that take profit or stop losses: at most 100."""
-    return call("current-plan-order", account.OFTEN, credentials, partial(each, _plan, PlanRow), symbol=symbol)
+    return call("current-plan-order", account.OFTEN, credentials, rows_of(symbol, _plan, PlanRow), symbol=symbol)
 
 
 def _plan(row: PlanRow) -> Order:
