@@ -97,7 +97,7 @@ REFUSALS: Final = _counted(
 RECONNECTS: Final = _counted(
     "reconnects",
     "Lives of a connection that ended: closed or cut by the exchange, refused (the handshake, by HTTP), login, "
-    "timeout (also an unanswered ping), mute (by us), network",
+    "timeout (also an unanswered ping), network",
     "connection",
     "reason",
 )

@@ -26,13 +26,17 @@ class Source(StrEnum):
 
 
 class Status(StrEnum):
-    """How far an order has come. Rank: accepted, then open and partially filled, then the finished ones."""
+    """How far an order has come. Rank: accepted, then open and partially filled, then the finished ones.
+
+    An order that waited for a price, and made another order when it came, ends as `triggered`.
+    """
 
     ACCEPTED = "accepted"
     OPEN = "open"
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
     CANCELED = "canceled"
+    TRIGGERED = "triggered"
     UNKNOWN = "unknown"
 
 
@@ -42,6 +46,7 @@ class OrderEvent(StrEnum):
     SUBMITTED = "submitted"
     TRADE = "trade"
     CANCELED = "canceled"
+    TRIGGERED = "triggered"
     LIQUIDATION_CANCELED = "liquidation_canceled"
     ADL_CANCELED = "adl_canceled"
     PARTIAL_LIQUIDATION = "partial_liquidation"
@@ -119,6 +124,7 @@ class EventName(StrEnum):
     REST_BACK = "rest_back"
     MUTE = "mute"
     RESYNCED = "resynced"
+    SWEPT = "swept"
     STORE_LOST = "store_lost"
     STORE_FULL = "store_full"
     INCOMPLETE = "incomplete"

@@ -56,6 +56,7 @@ PURE = (
     "bridge.ingest.candles",
     "bridge.ingest.series",
     "bridge.ingest.asking",
+    "bridge.ingest.shown",
     "bridge.ingest.written",
     "bridge.ingest.closed",
     "bridge.ingest.shortfall",

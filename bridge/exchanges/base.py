@@ -246,11 +246,14 @@ class Exchange(Protocol):
     def open_orders_call(self, symbol: str = "") -> Call[list[Order]]:
         """Ask for the account's unfinished orders, of one symbol or of all."""
 
+    def plan_orders_call(self, symbol: str = "") -> Call[list[Order]]:
+        """Ask for the account's orders that wait for a price, of one symbol or of all; as many at most."""
+
     def order_call(self, symbol: str, order_id: str) -> Call[Order | None]:
         """Ask for one order, whatever its state; `None` if the exchange does not know it."""
 
-    def history_call(self, symbol: str, start_ms: int, end_ms: int) -> Call[list[Order]]:
-        """Ask for one symbol's finished orders between two times."""
+    def history_call(self, symbol: str, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Order]]:
+        """Ask for one symbol's finished orders between two times, or for one of them."""
 
     def trades_call(self, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Fill]]:
         """Ask for the executions between two times, of one order or of all."""

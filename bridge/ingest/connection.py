@@ -97,7 +97,6 @@ class Connection:
         self._wanted: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._wanting = asyncio.Event()
-        self._replacing = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
         self._logged_in = asyncio.Event()
@@ -114,10 +113,6 @@ class Connection:
             self._wanting.set()
         else:
             self._wanting.clear()
-
-    def replace(self) -> None:
-        """End this life of the socket; the next one begins after a back-off."""
-        self._replacing.set()
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -169,9 +164,8 @@ class Connection:
             async with opened(self._uri, self._settings, kind) as socket, asyncio.TaskGroup() as parts:
                 receiving = parts.create_task(socket.ended())
                 pinging = parts.create_task(self._ping(socket, session))
-                watching = parts.create_task(self._watch())
                 await self._serve(socket, session)
-                for task in (receiving, pinging, watching):
+                for task in (receiving, pinging):
                     task.cancel()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -235,11 +229,6 @@ class Connection:
                     await self._pong.wait()
             except TimeoutError:
                 raise Ended(f"no answer to our ping in {self._settings.pong_timeout_s:g} s") from None
-
-    async def _watch(self) -> None:
-        self._replacing.clear()
-        await self._replacing.wait()
-        raise Ended("mute: the exchange trades what this socket does not show", Cause.MUTE)
 
     def _take(self, session: Session, frames: list[bytes]) -> None:
         at, receive, data_at, take = host_ms(), session.receive, self.data_at, self._sink.take

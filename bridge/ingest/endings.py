@@ -15,7 +15,6 @@ class Cause(StrEnum):
     REFUSED = "refused"
     LOGIN = "login"
     TIMEOUT = "timeout"
-    MUTE = "mute"
     NETWORK = "network"
 
 

@@ -19,6 +19,7 @@ from bridge.exchanges.base import Exchange
 from bridge.ingest.executions import Executions
 from bridge.ingest.folding import Folding
 from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement, member_of
+from bridge.ingest.sweep import Sweep
 from bridge.log import Sampled
 from bridge.records import EventName, Fill, Order, Position, PositionMode, PositionSide, Record, Resync, Source
 from bridge.store.client import Unreachable, described
@@ -65,6 +66,13 @@ class Recovery:
         self._executions = Executions(
             statement=self._statement, folding=self._folding, published=published, clock=clock, happened=happened
         )
+        self._sweep = Sweep(
+            statement=self._statement,
+            folding=Folding(appends, write),
+            account=account,
+            clock=clock,
+            happened=happened,
+        )
         self._clock = clock
         self._account = account
         self._appends = appends
@@ -78,6 +86,7 @@ class Recovery:
         self._told: set[str] = set()
         self._began = 0
         self._floor = 0
+        self._cut: frozenset[str] = frozenset()
         self._odd = Sampled(log)
         self.syncs = 0
 
@@ -85,6 +94,8 @@ class Recovery:
         """Keep complete what these topics carry, each from the moment on when it is active."""
         self._wanted = topics
         self._active &= topics
+        if self._exchange.order_topic not in topics:
+            self._sweep.stop()
 
     def activated(self, topic: str) -> None:
         """Take note that a topic is active."""
@@ -109,6 +120,7 @@ class Recovery:
 
         Raises redis-py's `RedisError` when Redis is out of reach.
         """
+        self._sweep.stop()
         if self._floor:
             await self._account.lower(self._floor)
         self.need("store lost")
@@ -127,6 +139,7 @@ class Recovery:
         async with asyncio.TaskGroup() as parts:
             parts.create_task(self._executions.run())
             parts.create_task(self._remember())
+            parts.create_task(self._sweep.run())
             while True:
                 reason = await self._next_reason()
                 if self._active and not await self._try(reason):
@@ -167,12 +180,15 @@ class Recovery:
 
     async def _try(self, reason: str) -> bool:
         trouble = ""
+        self._sweep.calm.clear()
         try:
             await self._sync(reason)
         except* (RestError, StoreError) as failed:
             trouble = str(failed.exceptions[0])
         except* Unreachable as failed:
             trouble = described(failed.exceptions[0])
+        finally:
+            self._sweep.calm.set()
         if trouble:
             self._odd.warning("the account is not in step yet: %s", trouble)
         return not trouble
@@ -202,13 +218,27 @@ class Recovery:
             return
         # Positions have no history: to read them alone must not shorten what is read of the orders later.
         at = now if orders else known.synced_at
-        floor = max(self._floor, known.synced_at - DAY_MS)
+        # What is still to be looked for at other symbols must not be refused for its age when it is found.
+        floor = max(self._floor, min(known.synced_at, known.swept_at) - DAY_MS)
         if not await self._account.synced(at, floor, known.synced_at, known.floor):
             raise StoreError("Redis lost what it held while the account was read")
         await self._account.forget(_FORGOTTEN_AT_ONCE)
         self.syncs += 1
         if reason or self._folding.found:
             self._mark(reason or "found", orders=orders, positions=positions)
+        if orders:
+            await self._look_further(known, reason, window[0], at)
+
+    async def _look_further(self, known: Known, reason: str, since: int, until: int) -> None:
+        """After an outage let the other symbols' orders be looked for; if there was none, none was missed there."""
+        missed = bool(reason) and (known.swept_at > 0 or known.floor < self._began)
+        cut_anew = self._statement.cut - self._cut
+        self._cut = self._statement.cut
+        if missed or cut_anew:
+            self._sweep.begin(known, until)
+            self._sweep.took(known.symbols, since, until)
+        elif not self._sweep.pending:
+            await self._sweep.rest(known, until)
 
     def _mark(self, reason: str, *, orders: bool, positions: bool) -> None:
         account = self._settings.bitmart_account
@@ -230,7 +260,7 @@ class Recovery:
         # What is known as open and listed nowhere, and what traded without being listed, has to be asked for by name.
         missing = {**known.orders, **self._folding.held, **{fill.order_id: fill.symbol for fill in fills}}
         for order_id in sorted(missing.keys() - seen.keys()):
-            asked = await self._statement.order(missing[order_id], order_id)
+            asked = await self._statement.order(missing[order_id], order_id, self._clock.now_ms())
             if asked is not None:
                 seen[order_id] = asked
         for order in sorted(seen.values(), key=lambda order: order.updated_at):

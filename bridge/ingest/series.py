@@ -29,6 +29,7 @@ from bridge.ingest.closed import Closed, How, Window, empty, named, traded
 from bridge.ingest.comparison import behind, both
 from bridge.ingest.disputes import Disputes
 from bridge.ingest.idle import Idle
+from bridge.ingest.shown import Shown
 from bridge.ingest.unreadable import Unreadable
 from bridge.ingest.written import Written
 from bridge.records import Kline, Source
@@ -39,9 +40,6 @@ EMPTY_AFTER_MS: Final = 10_000
 SURE_AFTER_MS: Final = 60_000
 _EARLIEST_DEADLINE_MS: Final = 30_000
 _LATEST_DEADLINE_MS: Final = 300_000
-# So many periods in a row that trade unseen make a topic mute.
-MUTE_PERIODS: Final = 2
-_MUTE_PATIENCE: Final = 64
 
 
 class Series:
@@ -61,18 +59,13 @@ class Series:
         self.symbol = symbol
         self.timeframe = timeframe
         self.known = False
-        self.listening_since: int | None = None
-        self.mute_periods = 0
-        self.mute_patience = MUTE_PERIODS
         self._length = timeframe.milliseconds
-        self._cap = cap
         self._timeout_ms = timeout_ms
         self._since = now_ms
         self._written = Written(symbol, timeframe, now_ms)
         self._asking = Asking(seed, cap)
         self._unreadable = Unreadable(timeout_ms)
-        self._shown: dict[int, Kline] = {}
-        self._shown_until = 0
+        self._shown = Shown(cap)
         self._disputes = Disputes()
         self._idle = Idle(cap)
 
@@ -96,37 +89,24 @@ class Series:
         self._asking.blind = 0
         self.known = True
         if tail:
-            self._forget_shown(tail.open_time)
+            self._shown.forget(tail.open_time)
 
     def show(self, kline: Kline) -> None:
         """Take note of what the socket showed of a period that is not written yet."""
-        self.mute_periods = 0
-        before = self._shown.get(kline.open_time)
-        if before is not None:
-            if not behind(kline, before):
-                self._shown[kline.open_time] = kline
-            return
-        self._shown_until = max(self._shown_until, kline.open_time)
-        if self.tail and kline.open_time <= self.tail.open_time:
-            return
-        self._shown[kline.open_time] = kline
-        if len(self._shown) > self._cap:
-            del self._shown[min(self._shown)]
+        self._shown.take(kline, self.tail.open_time if self.tail else None)
 
     def listening(self, now_ms: int | None) -> None:
         """Take note that the socket is listened to from `now_ms` on, or (`None`) no more."""
-        if now_ms is None:
-            self.listening_since = None
-            self.mute_periods = 0
-        elif self.listening_since is None:
-            self.listening_since = now_ms
+        self._shown.listening(now_ms)
+
+    @property
+    def listening_since(self) -> int | None:
+        """From when on the socket is listened to; `None` while it is not."""
+        return self._shown.since
 
     def mute(self) -> bool:
         """Tell, once, that the topic is mute: each time in vain it takes twice as many periods to tell it again."""
-        if self.mute_periods < self.mute_patience:
-            return False
-        self.mute_periods, self.mute_patience = 0, min(2 * self.mute_patience, _MUTE_PATIENCE)
-        return True
+        return self._shown.mute()
 
     def lag_ms(self, now_ms: int) -> int:
         """Return how long the oldest period that is over waits to be proven; 0 if none does."""
@@ -144,8 +124,7 @@ class Series:
 
     def window(self, now_ms: int, most: int) -> Window:
         """Return what to ask for, at most `most` candles."""
-        shown_first = min(self._shown, default=None)
-        return self._asking.window(self._written, shown_first, now_ms, now_ms - ROW_AFTER_MS, most)
+        return self._asking.window(self._written, self._shown.first, now_ms, now_ms - ROW_AFTER_MS, most)
 
     def prove(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> list[Closed]:
         """Return what a reply proves, oldest first, and plan the next request.
@@ -179,11 +158,11 @@ class Series:
         count of time such periods begin, if that is known.
         """
         self._idle.told(told_ms)
-        if not self.known or max(self._shown, default=-1) >= self._idle.since:
+        if not self.known or self._shown.newest >= self._idle.since:
             return []
         proven = list(self._idle.closed(self._written, told_ms - EMPTY_AFTER_MS, last_price, phase_ms))
         if proven:
-            self._forget_shown(proven[-1].kline.open_time)
+            self._shown.forget(proven[-1].kline.open_time)
         return proven
 
     def _proven(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> Iterator[Closed]:
@@ -230,7 +209,7 @@ class Series:
             opened = self._written.over_at(sent_ms - SURE_AFTER_MS, self.tail.open_time if self.tail else 0)
             shifting = self.tail is None and self._length >= Timeframe.D1.milliseconds
             quiet_from = opens[-1] + length
-            if quiet_from > opened or max(self._shown, default=0) >= quiet_from or shifting:
+            if quiet_from > opened or self._shown.newest >= quiet_from or shifting:
                 return
             yield self._write(empty(self.symbol, self.timeframe, opened, rows[-1].close), window.how)
         while (end := self._written.next_end) + EMPTY_AFTER_MS <= sent_ms and self._written.next_open < window.last:
@@ -247,8 +226,6 @@ class Series:
         shown = self._shown.get(open_time)
         if self._unreadable.holds(open_time):
             return self._lost(shown, now_ms)
-        if shown is not None:
-            self.mute_patience = MUTE_PERIODS
         if shown is not None and (row is None or behind(row, shown)):
             if now_ms - end < self._timeout_ms:
                 return None
@@ -256,8 +233,7 @@ class Series:
             self.contradictions.append(both(shown, row))
             return named(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
         if row is not None and traded(row):
-            unseen = shown is None and open_time > self._shown_until
-            self.mute_periods += unseen and self._listened()
+            self._shown.traded(open_time)
             return row
         if sent_ms >= end + EMPTY_AFTER_MS and (row is not None or self._certain(newest, sent_ms)):
             return named(row) if row else self._written.empty()
@@ -268,29 +244,30 @@ class Series:
         if not self._unreadable.given_up(self._written.next_open, now_ms):
             return None
         self.contradictions.append(f"REST's row of {self._written.next_open} cannot be read")
-        if shown is not None and self._listened():
+        if shown is not None and self._listened:
             return msgspec.structs.replace(shown, source=Source.WS.value)
         return self._written.lost()
 
     def _certain(self, newest: int, sent_ms: int) -> bool:
         """Tell whether the next period's absence from a reply is more than that reply's being early."""
-        return newest > self._written.next_open or self._listened() or sent_ms >= self._written.next_end + SURE_AFTER_MS
+        return newest > self._written.next_open or self._listened or sent_ms >= self._written.next_end + SURE_AFTER_MS
 
+    @property
     def _listened(self) -> bool:
-        """Tell whether the socket was listened to for the whole of the next period."""
-        return self.listening_since is not None and self.listening_since <= self._written.next_open
+        """Whether the socket was listened to for the whole of the next period."""
+        return self._shown.listened(self._written.next_open)
 
     def _by_socket(self, now_ms: int) -> Iterator[Closed]:
         while self.tail is not None and not self._written.over and now_ms - self._written.next_end >= self._timeout_ms:
             shown = self._shown.get(self._written.next_open)
-            if shown is None or not self._listened():
+            if shown is None or not self._listened:
                 return
             self._written.anchor, self._written.vague = shown.open_time, False
             yield self._write(msgspec.structs.replace(shown, source=Source.WS.value))
 
     def _write(self, kline: Kline, how: How = How.NEXT) -> Closed:
         closed = self._written.add(kline, how)
-        self._forget_shown(closed.kline.open_time)
+        self._shown.forget(closed.kline.open_time)
         return closed
 
     def _ready_at(self) -> int:
@@ -298,7 +275,3 @@ class Series:
             return 0
         shown = self._written.next_open in self._shown
         return self._written.next_end + (ROW_AFTER_MS if shown else EMPTY_AFTER_MS)
-
-    def _forget_shown(self, written: int) -> None:
-        for open_time in [open_time for open_time in self._shown if open_time <= written]:
-            del self._shown[open_time]

@@ -20,6 +20,7 @@ from bridge.simulator.orders import (
     Order,
     OrderType,
 )
+from bridge.simulator.plans import Plans
 from bridge.simulator.positions import Position
 from bridge.simulator.topics import ASSET, ORDER, POSITION
 
@@ -53,6 +54,7 @@ class Account:
         orders: All orders by id, oldest first.
         fills: All fills, oldest first.
         positions: By symbol and side, every position there ever was.
+        plans: Its plan orders.
         balance: USDT, realised profit and fees included, unrealised profit not.
     """
 
@@ -64,12 +66,14 @@ class Account:
     orders: dict[str, Order] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
+    plans: Plans = field(init=False)
     balance: Decimal = field(init=False)
     _open: dict[str, Order] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Pay in the scenario's balance."""
         self.balance = Decimal(self.scenario.balance)
+        self.plans = Plans(self)
 
     @property
     def mode(self) -> str:
@@ -85,6 +89,7 @@ class Account:
         price: str | None = None,
         client_order_id: str = "",
         at: int | None = None,
+        plan_order_id: str = "",
     ) -> str:
         """Submit an order and return its id. It is matched only by `fill` or `sweep`.
 
@@ -98,6 +103,7 @@ class Account:
             price: Limit price; None submits a market order.
             client_order_id: The client's own id.
             at: Market time.
+            plan_order_id: The plan order that makes it.
 
         Raises:
             ValueError: The symbol is not traded, or side or size cannot be.
@@ -107,8 +113,9 @@ class Account:
         at = self._time(at)
         kind: OrderType = "market" if price is None else "limit"
         limit = self.last_price(symbol, at) if price is None else Decimal(price)
-        order_id = str(_ORDER_IDS + self.market.start // 1000 * _ORDERS_PER_S + len(self.orders) + 1)
+        order_id = self.next_id()
         order = Order(order_id, client_order_id, symbol, side, kind, limit, size, at, at - _EARLY_MS, APPROVAL)
+        order.plan_order_id = plan_order_id
         self.orders[order_id] = self._open[order_id] = order
         if kind == "limit":
             if self.faults.approval_first:
@@ -117,6 +124,11 @@ class Account:
         self._publish(order, SUBMIT, at)
         self._publish_balance()
         return order_id
+
+    def next_id(self) -> str:
+        """An id that no order has yet."""
+        number = len(self.orders) + len(self.plans.orders) + 1
+        return str(_ORDER_IDS + self.market.start // 1000 * _ORDERS_PER_S + number)
 
     def fill(self, order_id: str, size: int, price: str, *, at: int | None = None) -> Fill:
         """Match `size` contracts of an order; the last match finishes it.
@@ -239,7 +251,8 @@ class Account:
     def snapshot(self, topic: str) -> object:
         """What a topic would say on subscribing, if it said something (unknown on the wire)."""
         if topic == ORDER:
-            return [pushes.order(order, SUBMIT, self) for order in self.open_orders()]
+            plans = [pushes.plan(plan, SUBMIT, self) for plan in self.plans.waiting()]
+            return [*(pushes.order(order, SUBMIT, self) for order in self.open_orders()), *plans]
         if topic == POSITION:
             return self._positions(self.open_positions())
         return pushes.asset(topic.removeprefix(ASSET), self)

@@ -57,6 +57,10 @@ class Faults:
         position_data: Position pushes carry "null" or "empty" data.
         one_way_signed: In one-way mode a short position's `hold_volume` is negative.
         old_private_shape: Orders and positions without the members added since 2024 (position_mode, trigger_price...).
+        plan_silent: The socket tells nothing of plan orders themselves; REST does.
+        plan_ends_canceled: The socket tells a plan order whose price came like one that was cancelled (unknown).
+        plan_by_name: `/contract/private/order` knows plan orders, too; it is documented for other types alone.
+        plan_untold: The order history leaves plan orders out.
         rest_429: Every REST request is refused as too many.
         rest_418: Every REST request is refused as banned.
         rest_403: Every REST request gets the CDN's HTML page with status 403.
@@ -117,6 +121,10 @@ class Faults:
     position_data: str = ""
     one_way_signed: bool = False
     old_private_shape: bool = False
+    plan_silent: bool = False
+    plan_ends_canceled: bool = False
+    plan_by_name: bool = False
+    plan_untold: bool = False
     rest_429: bool = False
     rest_418: bool = False
     rest_403: bool = False

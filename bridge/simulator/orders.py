@@ -79,6 +79,7 @@ class Order:
         deal_size: Contracts matched.
         deal_value: Sum of price times size of the matches.
         last_fill: The last match.
+        plan_order_id: The plan order that made it; empty if none did.
     """
 
     order_id: str
@@ -94,6 +95,7 @@ class Order:
     deal_size: int = 0
     deal_value: Decimal = field(default_factory=Decimal)
     last_fill: Fill | None = None
+    plan_order_id: str = ""
 
     @property
     def remaining(self) -> int:

@@ -8,6 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from bridge.simulator.orders import FINISHED, plain
+from bridge.simulator.plan_rows import listed, told
+from bridge.simulator.plans import Plan
 from bridge.simulator.pushes import LEVERAGE, funds
 from bridge.simulator.replies import RefusalError, ok
 from bridge.simulator.topics import CURRENCIES
@@ -49,7 +51,11 @@ class PrivateRest:
 
     async def order(self, query: Query) -> Reply:
         """One order, whatever its state."""
-        order = self.account.orders.get(query.get("order_id", ""))
+        order_id = query.get("order_id", "")
+        plan = self.account.plans.orders.get(order_id) if self.account.faults.plan_by_name else None
+        if plan is not None and plan.symbol == query.get("symbol"):
+            return ok(told(plan, self.account.mode))
+        order = self.account.orders.get(order_id)
         if order is None or order.symbol != query.get("symbol"):
             raise RefusalError(400, 40035, "Order Not Exist")
         return ok(self._order_row(order) | {"account": "futures"})
@@ -60,12 +66,17 @@ class PrivateRest:
         if not symbol:
             raise RefusalError(400, 40007, "Parse parameter error")
         start, end = self._window(query)
-        rows = (
+        plans = {} if self.account.faults.plan_untold else self.account.plans.orders
+        every: list[Order | Plan] = [*self.account.orders.values(), *plans.values()]
+        rows = [
             order
-            for order in reversed(self.account.orders.values())
-            if order.state == FINISHED and order.symbol == symbol and start <= order.create_time <= end
-        )
-        rows = (order for order in rows if _matches(order, query))
+            for order in every
+            if order.state == FINISHED
+            and order.symbol == symbol
+            and start <= order.create_time <= end
+            and _matches(order, query)
+        ]
+        rows.sort(key=lambda order: order.create_time, reverse=True)
         return ok([self._history_row(order) for order in islice(rows, _MOST_ROWS)])
 
     async def trades(self, query: Query) -> Reply:
@@ -91,9 +102,10 @@ class PrivateRest:
         sides = self.account.sides()
         return ok([self._position_row(self.account.position_of(symbol, side)) for side in sides])
 
-    async def plan_orders(self, _: Query) -> Reply:
-        """Plan orders: this account never has any."""
-        return ok([])
+    async def plan_orders(self, query: Query) -> Reply:
+        """Plan orders that wait: at most 100, without a way to the next ones (documented)."""
+        plans = [p for p in reversed(self.account.plans.waiting()) if query.get("symbol", p.symbol) == p.symbol]
+        return ok([listed(plan, self.account.mode) for plan in plans[:_MOST_OPEN]])
 
     async def assets(self, _: Query) -> Reply:
         """Balances."""
@@ -134,7 +146,9 @@ class PrivateRest:
     def _open_order(self, order: Order) -> Frame:
         return self._order_row(order) | _presets()
 
-    def _history_row(self, order: Order) -> Frame:
+    def _history_row(self, order: Order | Plan) -> Frame:
+        if isinstance(order, Plan):
+            return told(order, self.account.mode)
         triggers: Frame = {
             "trigger_price": "0",
             "execution_price": "0",
@@ -225,7 +239,7 @@ def _presets() -> Frame:
     }
 
 
-def _matches(order: Order, query: Query) -> bool:
+def _matches(order: Order | Plan, query: Query) -> bool:
     """Whether a query that names an order means this one."""
     ids = (query.get("order_id", order.order_id), query.get("client_order_id", order.client_order_id))
     return ids == (order.order_id, order.client_order_id)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bridge.simulator.account import Account
     from bridge.simulator.delivery import Frame
     from bridge.simulator.orders import Fill, Order
+    from bridge.simulator.plans import Plan
     from bridge.simulator.positions import Position
 
 LEVERAGE = 10
@@ -38,7 +39,7 @@ def order(order: Order, action: int, account: Account) -> Frame:
         "deal_size": str(order.deal_size),
         "create_time": order.create_time,
         "update_time": order.update_time,
-        "plan_order_id": "",
+        "plan_order_id": order.plan_order_id,
         "last_trade": _last_trade(order.last_fill) if action == MATCH and order.last_fill else None,
     }
     if not account.faults.old_private_shape:
@@ -47,6 +48,43 @@ def order(order: Order, action: int, account: Account) -> Frame:
             "trigger_price": "-",
             "trigger_price_type": "-",
             "execution_price": "-",
+            "activation_price_type": "-",
+            "activation_price": "-",
+            "callback_rate": "-",
+            "position_mode": account.mode,
+        }
+    return {"action": action, "order": members}
+
+
+def plan(plan: Plan, action: int, account: Account) -> Frame:
+    """One element of a `futures/order` frame that tells a plan order (documented; none was ever captured).
+
+    Its types are not those of REST's list. `price` is "0" as in the documented row of the order history.
+    """
+    execution = "market" if plan.price is None else plain(plan.price)
+    members: Frame = {
+        "order_id": plan.order_id,
+        "client_order_id": plan.client_order_id,
+        "price": "0",
+        "size": str(plan.size),
+        "symbol": plan.symbol,
+        "state": plan.state,
+        "side": plan.side,
+        "type": "plan_order" if plan.kind == "plan" else plan.kind,
+        "leverage": str(LEVERAGE),
+        "open_type": "cross",
+        "deal_avg_price": "0",
+        "deal_size": "0",
+        "create_time": plan.create_time,
+        "update_time": plan.update_time,
+        "plan_order_id": "",
+        "last_trade": None,
+    }
+    if not account.faults.old_private_shape:
+        members |= {
+            "trigger_price": plain(plan.trigger),
+            "trigger_price_type": "last_price",
+            "execution_price": execution,
             "activation_price_type": "-",
             "activation_price": "-",
             "callback_rate": "-",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import NoScriptError
 
-from bridge.store.scripts import FORGET, LOWER, SYNCED, Script
+from bridge.store.scripts import FORGET, LOWER, SWEPT, SYNCED, Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -21,11 +21,12 @@ _KEPT_MS: Final = 120_000
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Open orders as `order id -> symbol`, open positions as `symbol:slot`, and three times in exchange milliseconds.
+    """Open orders as `order id -> symbol`, open positions as `symbol:slot`, and four times in exchange milliseconds.
 
-    `synced_at` is until when the account was read completely, 0 if it never was; what is older than `floor` is not
-    published; `filled_at` is when the newest execution known was made, 0 if none is. `recent` are the symbols of the
-    newest changes of orders, finished ones included.
+    `synced_at` is until when the account was read completely, and `swept_at` until when the orders of all symbols were,
+    those of which nothing is known included; both are 0 if that never was. What is older than `floor` is not published;
+    `filled_at` is when the newest execution known was made, 0 if none is. `recent` are the symbols of the newest
+    changes of orders, finished ones included.
     """
 
     orders: dict[str, str]
@@ -34,6 +35,7 @@ class Known:
     floor: int
     filled_at: int = 0
     recent: frozenset[str] = frozenset()
+    swept_at: int = 0
 
     @property
     def symbols(self) -> set[str]:
@@ -69,6 +71,7 @@ class Account:
             floor=int(synced["floor"]),
             filled_at=int(newest[0][1]) if newest else 0,
             recent=frozenset(change["symbol"] for _, change in changes if "symbol" in change),
+            swept_at=int(synced.get("swept", 0)),
         )
 
     async def floor(self) -> int:
@@ -83,6 +86,13 @@ class Account:
         that has to be read again. Tell whether it was kept.
         """
         return bool(await self._run(SYNCED, [self._keys.synced], at, floor, since, old_floor))
+
+    async def swept(self, until: int, since: int, old_floor: int) -> bool:
+        """Keep that the orders of all symbols were read until `until`; tell whether it was kept.
+
+        Not if the store lost what it held meanwhile: `since` and `old_floor` are as for `synced`.
+        """
+        return bool(await self._run(SWEPT, [self._keys.synced], until, since, old_floor))
 
     async def lower(self, floor: int) -> bool:
         """Let a store that lost its floor have this one again, if it is lower than what it has; tell whether it is.

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import ssl
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
@@ -34,9 +34,6 @@ from bridge.store.lane import Lane
 from bridge.store.lanes import Lanes
 from bridge.store.topology import Topology
 from bridge.values import Secret
-
-if TYPE_CHECKING:
-    from redis.asyncio.connection import AbstractConnection
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +79,6 @@ def blocking(url: Secret) -> Redis:
         StoreError: the URL cannot be understood.
     """
     return _client(Redis, url, None)
-
-
-def writer_connection(url: Secret) -> AbstractConnection:
-    """Return a connection of the writer's own, not yet connected: no pool, no timeout per read, no retry."""
-    return dialled(url).connection()
 
 
 def lane(url: Secret, *, timeout_s: float) -> Lane | Lanes:

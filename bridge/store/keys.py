@@ -121,6 +121,7 @@ class Keys:
     def synced(self) -> str:
         """Hash: until `at` (exchange ms) the account was read completely; REST tells nothing older than `floor`.
 
+        Until `swept` the orders of all symbols were read, those included of which nothing was known.
         What is older than `forgotten` may have been forgotten: nobody appends it any more.
         """
         return f"{self.orders}:synced"

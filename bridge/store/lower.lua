@@ -3,5 +3,5 @@
 local floor = redis.call('HGET', KEYS[1], 'floor')
 if floor and tonumber(floor) <= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'floor', ARGV[1])
-redis.call('HDEL', KEYS[1], 'at')
+redis.call('HDEL', KEYS[1], 'at', 'swept')
 return 1

@@ -5,7 +5,7 @@
 -- Progress never falls: accepted < open < finished, and filled_size only grows. Everything else follows the newer
 -- updated_at; what is absent (an empty string, or unknown) changes nothing. The raw state goes with the status; one that
 -- has no name changes no status and is passed on once.
-local rank = {accepted = 1, open = 2, partially_filled = 2, filled = 3, canceled = 3}
+local rank = {accepted = 1, open = 2, partially_filled = 2, filled = 3, canceled = 3, triggered = 3}
 local descriptive = {'client_order_id', 'side', 'position_side', 'reduce_only', 'order_type', 'price', 'size',
   'leverage', 'margin_mode', 'position_mode', 'plan_order_id', 'side_code'}
 

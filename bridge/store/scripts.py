@@ -41,6 +41,7 @@ HEARTBEAT = _read("heartbeat")
 ALIVE = _read("alive")
 BUDGET = _read("budget")
 SYNCED = _read("synced")
+SWEPT = _read("swept")
 FORGET = _read("forget")
 LOWER = _read("lower")
 

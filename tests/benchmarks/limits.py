@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import hiredis
 
 from bridge.records import Kline, fields_of
-from bridge.store import client
 from bridge.store.appends import Append, Appends
+from bridge.store.client import dialled
 from bridge.store.lane import Lane
 from tests.benchmarks.frames import TURN
 from tests.benchmarks.stages import klines
@@ -33,7 +33,7 @@ async def bare(stand: Stand, frames: int) -> Cost:
 
 async def guarded(stand: Stand, frames: int) -> Cost:
     """The bridge's own append, in flushes as large as its own."""
-    lane = Lane(lambda: client.writer_connection(stand.settings.redis_url), timeout_s=1)
+    lane = Lane(dialled(stand.settings.redis_url).connection, timeout_s=1)
     make = Appends(KEYS, stand.settings).kline
 
     def pack(some: list[Kline]) -> bytes:

@@ -20,8 +20,9 @@ from bridge.ingest.frames import opened
 from bridge.ingest.series import Series
 from bridge.records import EventName, Kline, Record, fields_of
 from bridge.settings import Settings
-from bridge.store import client, scripts
+from bridge.store import scripts
 from bridge.store.appends import Append, Appends
+from bridge.store.client import dialled
 from bridge.store.lane import Lane
 from bridge.store.writer import Writer
 from tests.benchmarks.frames import EXCHANGE_MS, SERIES, TOPICS, TURN, payloads
@@ -157,7 +158,7 @@ async def _written(stand: Stand, frames: int, make: Callable[[Kline], Append], *
     await stand.empty()
     given = [make(kline) for kline in klines(frames)]
     writer = Writer(
-        Lane(lambda: client.writer_connection(stand.settings.redis_url), timeout_s=stand.settings.redis_timeout_s),
+        Lane(dialled(stand.settings.redis_url).connection, timeout_s=stand.settings.redis_timeout_s),
         bound=stand.settings.buffer_entries,
         batch=stand.settings.flush_entries,
     )

@@ -24,7 +24,7 @@ Fields = Mapping[str, str]
 Entry = tuple[str, Fields]
 
 _PRICES: Final = ("open", "high", "low", "close")
-_RANKS: Final = {"accepted": 1, "open": 2, "partially_filled": 2, "filled": 3, "canceled": 3}
+_RANKS: Final = {"accepted": 1, "open": 2, "partially_filled": 2, "filled": 3, "canceled": 3, "triggered": 3}
 _FINISHED: Final = 4
 # An order from before the floor may end between the floor and the first subscription's taking effect: nobody is told.
 _ENTRANCE_MS: Final = 10_000

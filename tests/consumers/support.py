@@ -13,6 +13,7 @@ from typing import Final
 
 from bridge.records import Kline, Order, Record
 from bridge.store import client
+from bridge.store.client import dialled
 from bridge.store.keys import Keys
 from bridge.store.lane import Lane
 from bridge.store.writer import Writer
@@ -97,7 +98,7 @@ def environment(url: str) -> dict[str, str]:
 
 async def publish(url: str, *records: Record) -> None:
     """Bring records into Redis by the bridge's own writer; states of the same candle in calls of their own."""
-    lane = Lane(lambda: client.writer_connection(Secret(url)), timeout_s=10)
+    lane = Lane(dialled(Secret(url)).connection, timeout_s=10)
     writer = Writer(lane, bound=100_000, batch=500)
     running = asyncio.create_task(writer.run())
     for record in records:

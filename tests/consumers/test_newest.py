@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from bridge.store.embedded import EmbeddedServer
 from tests.consumers.support import candle, publish, sample
 from tests.store.servers import own_port
-from tests.store.support import APPENDS, changed
+from tests.store.support import APPENDS, changed, said
 
 
 async def test_it_shows_the_newest_of_each_symbol_and_then_each_change(valkey_url: str) -> None:
@@ -29,6 +29,7 @@ async def test_of_changes_that_come_together_it_shows_the_last(valkey_url: str, 
     await publish(valkey_url, candle(0))
     async with sample("newest.py", "1m", url=valkey_url) as newest:
         await newest.says(1)
+        assert await said(store, candle(0)) == [0], "the server knows the script from here on"
         async with store.pipeline(transaction=True) as together:
             for close in ("12", "13", "14"):
                 together.execute_command(*APPENDS.of(candle(0, close=close)).command)

@@ -20,6 +20,7 @@ from bridge.ingest.ingester import Ingester
 from bridge.simulator import Simulator
 from bridge.simulator.account import Account
 from bridge.simulator.orders import BUY, BUY_CLOSE, FINISHED, SELL, SELL_CLOSE, Order, plain
+from bridge.simulator.plans import Plan
 from bridge.simulator.private_rest import PrivateRest
 from bridge.simulator.replies import RefusalError, Reply
 from bridge.store import client, reader
@@ -39,7 +40,7 @@ Fields = dict[str, str]
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing be waited for that is not the subject: neither turns nor retries."""
     monkeypatch.setattr("bridge.exchanges.bitmart.account._SELDOM", 1_000)
-    monkeypatch.setattr("bridge.exchanges.bitmart.account._OFTEN", 1_000)
+    monkeypatch.setattr("bridge.exchanges.bitmart.account.OFTEN", 1_000)
     monkeypatch.setattr("bridge.ingest.recovery._RETRY_S", 0.02)
     monkeypatch.setattr("bridge.ingest.executions._LOOK_S", 0.02)
     monkeypatch.setattr("bridge.ingest.recovery._GATHER_S", 0.1)
@@ -204,6 +205,13 @@ def status_of(order: Order) -> str:
     return "partially_filled" if order.deal_size else "open"
 
 
+def plan_status(plan: Plan) -> str:
+    """How far a plan order has come, in our words."""
+    if plan.state == FINISHED:
+        return "triggered" if plan.executed else "canceled"
+    return "accepted"
+
+
 async def assert_whole(bridge: Bridge, until: int | None = None) -> None:
     """Each fill once, each order's last state, each position equal the exchange's; `until` leaves younger ones out."""
     account, floor = bridge.account, int((await state(bridge.store, KEYS.synced))["floor"])
@@ -230,6 +238,10 @@ async def assert_whole(bridge: Bridge, until: int | None = None) -> None:
             last = (order.symbol, status_of(order), str(order.deal_size), order.average_price)
             assert orders[order.order_id] == last, order.order_id
 
+    for plan in account.plans.orders.values():
+        if settled(plan.update_time) and (plan.order_id in orders or plan.create_time >= floor):
+            assert orders[plan.order_id][:2] == (plan.symbol, plan_status(plan)), plan.order_id
+
     positions = {
         f"{e['symbol']}:{'both' if e['position_mode'] == 'one_way' else e['side']}": (e["size"], e["side"])
         for e in await bridge.entries(KEYS.positions, "position")
@@ -242,7 +254,8 @@ async def assert_whole(bridge: Bridge, until: int | None = None) -> None:
             assert not position.volume or side == ("long" if position.volume > 0 else "short"), slot
 
     if until is None:
-        assert await members(bridge.store, KEYS.open_orders) == {order.order_id for order in account.open_orders()}
+        unfinished: list[Order | Plan] = [*account.open_orders(), *account.plans.waiting()]
+        assert await members(bridge.store, KEYS.open_orders) == {order.order_id for order in unfinished}
         assert await members(bridge.store, KEYS.open_positions) == {
             f"{position.symbol}:{position.side}" for position in account.open_positions()
         }

@@ -352,16 +352,6 @@ async def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up()
             assert await until_lost(notes) == "no answer within the time allowed"
 
 
-async def test_a_connection_that_is_to_be_replaced_begins_another_life() -> None:
-    async with market() as simulator, holding(simulator, BTC) as (connection, notes):
-        await until_active(connection, BTC)
-        connection.replace()
-        assert await until_lost(notes) == "mute: the exchange trades what this socket does not show"
-        await until_active(connection, BTC)
-        assert notes.activations == [BTC, BTC]
-        assert simulator.stats.sockets_opened == 2
-
-
 async def test_malformed_frames_are_counted_and_those_around_them_arrive() -> None:
     async with market(rate=300.0) as simulator:
         simulator.faults.malformed_frames = 1

@@ -43,7 +43,6 @@ def test_every_end_has_its_words(trouble: BaseException, words: str) -> None:
         (InvalidStatus(Response(403, "Forbidden", Headers(), b"<html>")), Cause.REFUSED),
         (TimeoutError(), Cause.TIMEOUT),
         (Ended("no answer to our ping in 10 s"), Cause.TIMEOUT),
-        (Ended("mute", Cause.MUTE), Cause.MUTE),
         (LoginRefusedError("login refused: no such key", Cause.LOGIN), Cause.LOGIN),
         (ConnectionRefusedError(111, "Connect call failed"), Cause.NETWORK),
     ],

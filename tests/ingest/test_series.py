@@ -589,27 +589,29 @@ def test_the_same_figures_in_another_spelling_are_no_contradiction() -> None:
 # Mute topics.
 
 
-def test_trades_that_the_socket_listened_to_does_not_show_are_counted_as_mute() -> None:
-    series = made(0, since=1)
-    prove(series, rows(0, 1, 2, 3), at(3, 5))
-    assert series.mute_periods == 2
-    series.show(shown(3))
-    assert series.mute_periods == 0
+def test_trades_that_the_socket_listened_to_does_not_show_make_a_topic_mute() -> None:
+    for spoken in (False, True):
+        series = made(0, since=1)
+        prove(series, rows(0, 1, 2, 3), at(3, 5))
+        if spoken:
+            series.show(shown(3))
+        assert series.mute() is not spoken
 
 
 def test_quiet_periods_and_those_not_listened_to_are_not_mute() -> None:
     series = made(0, since=3)
     prove(series, rows(0, 1, 2), at(4, 30))
+    assert not series.mute()
     series.listening(None)
-    prove(series, rows(2, 4), at(5, 30))
-    assert series.mute_periods == 0
+    prove(series, rows(2, 3, 4), at(5, 30))
+    assert not series.mute()
 
 
 def test_a_new_connection_is_given_the_time_to_show_something() -> None:
     series = made(0, since=1)
     prove(series, rows(0, 1, 2, 3), at(3, 5))
     series.listening(None)
-    assert series.mute_periods == 0
+    assert not series.mute()
 
 
 # When to ask.
@@ -660,17 +662,6 @@ def test_how_long_the_oldest_candle_waits_is_told() -> None:
     series = made(0)
     assert (series.lag_ms(at(1, 59)), series.lag_ms(at(2, 5)), series.lag_ms(at(7))) == (0, 5 * S, 5 * M)
     assert made(None).lag_ms(at(7)) == 0
-
-
-def test_what_was_shown_is_kept_up_to_the_cap_and_forgotten_once_written() -> None:
-    series = made(0, cap=10)
-    for period in range(1, 40):
-        series.show(shown(period))
-    assert len(series._shown) == 10  # noqa: SLF001 - growth cannot be seen from outside
-    series.resume(row(38, closed=1))
-    assert list(series._shown) == [at(39)]  # noqa: SLF001 - as above
-    series.show(shown(37))
-    assert list(series._shown) == [at(39)]  # noqa: SLF001 - as above
 
 
 # All of it at once, against a market that never lies.

@@ -9,8 +9,8 @@ import pytest
 from redis.exceptions import ResponseError
 
 from bridge.records import Record
-from bridge.store import client
 from bridge.store.appends import Append
+from bridge.store.client import dialled
 from bridge.store.lane import Lane
 from bridge.values import Secret
 from tests.store.support import APPENDS, FILL, KEYS, KLINE, MINUTE_MS, ORDER, POSITION, changed, column, entries, said
@@ -23,7 +23,7 @@ STREAM = KEYS.klines("BTCUSDT", "1m")
 
 @pytest.fixture
 async def lane(valkey_url: str) -> AsyncIterator[Lane]:
-    made = Lane(lambda: client.writer_connection(Secret(valkey_url)), timeout_s=10)
+    made = Lane(dialled(Secret(valkey_url)).connection, timeout_s=10)
     yield made
     await made.close()
 

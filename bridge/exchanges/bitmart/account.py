@@ -37,9 +37,11 @@ R = TypeVar("R")
 MOST_ROWS: Final = 200
 MOST_OPEN: Final = 100
 # Calls of a path in 2 s: 50 and 6 are allowed for a key (docs), a little less is planned.
-_OFTEN: Final = 40
+OFTEN: Final = 40
 _SELDOM: Final = 5
 _UNKNOWN_ORDER: Final = (40035, 40037)
+_UNKNOWN_SYMBOL: Final = 40034
+_NO_ORDER: Final = ("", "0", "-")
 _SIDES: Final = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _EVENTS: Final = {
     Status.ACCEPTED: OrderEvent.SUBMITTED,
@@ -47,6 +49,7 @@ _EVENTS: Final = {
     Status.PARTIALLY_FILLED: OrderEvent.TRADE,
     Status.FILLED: OrderEvent.TRADE,
     Status.CANCELED: OrderEvent.CANCELED,
+    Status.TRIGGERED: OrderEvent.TRIGGERED,
 }
 
 
@@ -68,6 +71,8 @@ class OrderRow(msgspec.Struct, gc=False):
     create_time: int = 0
     update_time: Stamp = 0
     position_mode: str = ""
+    execution_price: str = ""
+    executive_order_id: int | str = ""
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -100,32 +105,36 @@ class PositionRow(msgspec.Struct, gc=False):
 
 def open_orders_call(credentials: Credentials, symbol: str = "") -> Call[list[Order]]:
     """Ask for the orders that are not finished: at most 100, of one symbol or of all."""
-    return _call("get-open-orders", _OFTEN, credentials, partial(_each, _order, OrderRow), symbol=symbol)
+    return call("get-open-orders", OFTEN, credentials, rows_of(symbol, _order, OrderRow), symbol=symbol)
 
 
 def order_call(credentials: Credentials, symbol: str, order_id: str) -> Call[Order | None]:
     """Ask for one order, whatever its state; `None` if BitMart does not know it."""
-    return _call("order", _OFTEN, credentials, _one_order, symbol=symbol, order_id=order_id)
+    return call("order", OFTEN, credentials, _one_order, symbol=symbol, order_id=order_id)
 
 
-def history_call(credentials: Credentials, symbol: str, start_ms: int, end_ms: int) -> Call[list[Order]]:
-    """Ask for one symbol's finished orders of a window: at most 200."""
-    window = {"start_time": str(start_ms // 1000), "end_time": str(end_ms // 1000)}
-    return _call("order-history", _SELDOM, credentials, partial(_each, _order, OrderRow), symbol=symbol, **window)
+def history_call(
+    credentials: Credentials, symbol: str, start_ms: int, end_ms: int, order_id: str = ""
+) -> Call[list[Order]]:
+    """Ask for one symbol's finished orders of a window, or for one of them: at most 200."""
+    window = {"start_time": str(start_ms // 1000), "end_time": str(end_ms // 1000), "order_id": order_id}
+    return call("order-history", _SELDOM, credentials, rows_of(symbol, _order, OrderRow), symbol=symbol, **window)
 
 
 def trades_call(credentials: Credentials, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Fill]]:
     """Ask for the executions of a window, of one order or of all: at most 200."""
     window = {"start_time": str(start_ms // 1000), "end_time": str(end_ms // 1000)}
-    return _call("trades", _SELDOM, credentials, partial(_each, _fill, TradeRow), order_id=order_id, **window)
+    return call("trades", _SELDOM, credentials, partial(each, _fill, TradeRow), order_id=order_id, **window)
 
 
 def positions_call(credentials: Credentials, symbol: str = "") -> Call[list[Position]]:
     """Ask for the open positions, or for every slot of one symbol, flat ones included."""
-    return _call("position-v2", _SELDOM, credentials, partial(_each, _position, PositionRow), symbol=symbol)
+    return call("position-v2", _SELDOM, credentials, rows_of(symbol, _position, PositionRow), symbol=symbol)
 
 
-def _call(path: str, per_2s: int, credentials: Credentials, read: Callable[[int, bytes], T], **params: str) -> Call[T]:
+def call(path: str, per_2s: int, credentials: Credentials, read: Callable[[int, bytes], T], **params: str) -> Call[T]:
+    """Describe a private call; parameters that are empty are left out."""
+
     def reply(status: int, _headers: Mapping[str, str], body: bytes) -> T:
         return read(status, body)
 
@@ -133,7 +142,22 @@ def _call(path: str, per_2s: int, credentials: Credentials, read: Callable[[int,
     return Call(f"/contract/private/{path}", per_2s, reply, given, {"X-BM-KEY": credentials.key.reveal()})
 
 
-def _each(record: Callable[[T], R], shape: type[T], status: int, body: bytes) -> list[R]:
+def rows_of(symbol: str, record: Callable[[T], R], shape: type[T]) -> Callable[[int, bytes], list[R]]:
+    """Return what reads a reply about one symbol, or about all (""); one that is gone has nothing to tell."""
+
+    def read(status: int, body: bytes) -> list[R]:
+        try:
+            return each(record, shape, status, body)
+        except RestError as refused:
+            if symbol and refused.code == _UNKNOWN_SYMBOL:
+                return []
+            raise
+
+    return read
+
+
+def each(record: Callable[[T], R], shape: type[T], status: int, body: bytes) -> list[R]:
+    """Read a reply of rows, each by `record`; raises `RestError` if one of them cannot be true."""
     # BitMart writes null for the empty sides of a book (wire), so no rows at all may look like that too.
     rows: list[T] | None = data_of(status, body, list[shape] | None, quoted=True)  # type: ignore[valid-type, arg-type]  # made for msgspec
     try:
@@ -156,7 +180,9 @@ def _one_order(status: int, body: bytes) -> Order | None:
 def _order(row: OrderRow) -> Order:
     mode = codes.POSITION_MODES.get(row.position_mode, PositionMode.UNKNOWN)
     size, filled = codes.present(row.size), codes.present(row.deal_size) or "0"
-    status = codes.status_of(row.state, size, filled)
+    kind, status = codes.ORDER_TYPES.get(row.type, OrderType.UNKNOWN), codes.status_of(row.state, size, filled)
+    if status is Status.CANCELED and str(row.executive_order_id) not in _NO_ORDER and kind in codes.WAITING:
+        status = Status.TRIGGERED
     return Order(
         symbol=row.symbol,
         order_id=str(row.order_id),
@@ -166,8 +192,8 @@ def _order(row: OrderRow) -> Order:
         side=codes.SIDES.get(row.side, Side.UNKNOWN),
         position_side=codes.position_side(row.side, mode),
         reduce_only=codes.REDUCE_ONLY.get(row.side, ""),
-        order_type=codes.ORDER_TYPES.get(row.type, OrderType.UNKNOWN),
-        price=codes.present(row.price),
+        order_type=kind,
+        price=codes.price_of(kind, row.price, row.execution_price),
         size=size,
         filled_size=filled,
         average_price=codes.present(row.deal_avg_price),

@@ -28,9 +28,11 @@ REDUCE_ONLY: Final = {1: "0", 2: "1", 3: "1", 4: "0"}
 HEDGE_POSITIONS: Final = {1: PositionSide.LONG, 2: PositionSide.SHORT, 3: PositionSide.LONG, 4: PositionSide.SHORT}
 
 # The union of the socket's and REST's words (docs): plan_order and planorder, trailing_order and trailing are the same.
+# The list of plan orders says plan (wire 2024-01).
 ORDER_TYPES: Final = {
     "limit": OrderType.LIMIT,
     "market": OrderType.MARKET,
+    "plan": OrderType.PLAN,
     "plan_order": OrderType.PLAN,
     "planorder": OrderType.PLAN,
     "trailing_order": OrderType.TRAILING,
@@ -41,6 +43,9 @@ ORDER_TYPES: Final = {
     "bankruptcy": OrderType.BANKRUPTCY,
     "adl": OrderType.ADL,
 }
+
+# They wait for a price and make another order when it comes.
+WAITING: Final = (OrderType.PLAN, OrderType.TRAILING, OrderType.TAKE_PROFIT, OrderType.STOP_LOSS)
 
 # Orders say the word, positions the number (wire).
 MARGIN_MODES: Final[dict[str | int, MarginMode]] = {
@@ -86,6 +91,24 @@ def status_of(state: int, size: str, filled: str) -> Status:
     if state not in _UNDER_WAY:
         return Status.UNKNOWN
     return Status.PARTIALLY_FILLED if dealt else _UNDER_WAY[state]
+
+
+def made_another(kind: OrderType, status: Status, filled: str, event: OrderEvent) -> bool:
+    """Tell whether an order that waited for a price ended because it came, and not because it was cancelled.
+
+    Unknown: no capture shows the end of one. That submitting or trading ends it for its price is our choice.
+    """
+    told = event in (OrderEvent.SUBMITTED, OrderEvent.TRADE)
+    return told and kind in WAITING and status is Status.CANCELED and not decimal(filled or "0")
+
+
+def price_of(kind: OrderType, price: str, execution_price: str) -> str:
+    """Return an order's price: of one that waits for another price, what it will be executed at, if that is a number.
+
+    `price` is "0" there and `execution_price` may be a word for the market's price (docs).
+    """
+    wanted = present(execution_price) if kind in WAITING else ""
+    return wanted if _NUMBER.fullmatch(wanted) and decimal(wanted) else present(price)
 
 
 def position_side(side: int, mode: PositionMode) -> PositionSide:

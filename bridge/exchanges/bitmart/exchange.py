@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from bridge.errors import ProtocolError
 from bridge.exchanges.base import Call, Contract, Credentials, ServerTime, Topic
-from bridge.exchanges.bitmart import account, rest, topics
+from bridge.exchanges.bitmart import account, plans, rest, topics
 from bridge.exchanges.bitmart.session import BitMartSession
 from bridge.records import Fill, Kline, Order, Position
 from bridge.timeframes import Timeframe
@@ -74,13 +74,17 @@ class BitMart:
         """Ask for the unfinished orders."""
         return account.open_orders_call(self._account(), symbol)
 
+    def plan_orders_call(self, symbol: str = "") -> Call[list[Order]]:
+        """Ask for the orders that wait for a price."""
+        return plans.plan_orders_call(self._account(), symbol)
+
     def order_call(self, symbol: str, order_id: str) -> Call[Order | None]:
         """Ask for one order."""
         return account.order_call(self._account(), symbol, order_id)
 
-    def history_call(self, symbol: str, start_ms: int, end_ms: int) -> Call[list[Order]]:
+    def history_call(self, symbol: str, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Order]]:
         """Ask for finished orders."""
-        return account.history_call(self._account(), symbol, start_ms, end_ms)
+        return account.history_call(self._account(), symbol, start_ms, end_ms, order_id)
 
     def trades_call(self, start_ms: int, end_ms: int, order_id: str = "") -> Call[list[Fill]]:
         """Ask for executions."""

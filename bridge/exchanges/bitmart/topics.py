@@ -29,6 +29,7 @@ from bridge.records import (
     Record,
     Side,
     Source,
+    Status,
 )
 from bridge.timeframes import Timeframe
 
@@ -142,17 +143,22 @@ def _orders(element: msgspec.Raw, _topic: Topic, received_at: int) -> Iterator[R
     mode = codes.POSITION_MODES.get(order.position_mode, PositionMode.UNKNOWN)
     side = codes.SIDES.get(order.side, Side.UNKNOWN)
     size, filled = codes.present(order.size), codes.present(order.deal_size) or "0"
+    kind = codes.ORDER_TYPES.get(order.type, OrderType.UNKNOWN)
+    event = codes.EVENTS.get(change.action, OrderEvent.UNKNOWN)
+    status = codes.status_of(order.state, size, filled)
+    if codes.made_another(kind, status, filled, event):
+        status, event = Status.TRIGGERED, OrderEvent.TRIGGERED
     yield Order(
         symbol=order.symbol,
         order_id=str(order.order_id),
         client_order_id=order.client_order_id,
-        event=codes.EVENTS.get(change.action, OrderEvent.UNKNOWN),
-        status=codes.status_of(order.state, size, filled),
+        event=event,
+        status=status,
         side=side,
         position_side=codes.position_side(order.side, mode),
         reduce_only=codes.REDUCE_ONLY.get(order.side, ""),
-        order_type=codes.ORDER_TYPES.get(order.type, OrderType.UNKNOWN),
-        price=codes.present(order.price),
+        order_type=kind,
+        price=codes.price_of(kind, order.price, order.execution_price),
         size=size,
         filled_size=filled,
         average_price=codes.present(order.deal_avg_price),
@@ -225,7 +231,7 @@ POSITION_TOPIC: Final = "futures/position"
 ROWS: Final = {
     # wire 2023-12 to 2026-08: `futures/klineBin1m:BTCUSDT`
     KLINE_PREFIX: Row(Channel.KLINE, private=False, elements=_candles, records=_klines),
-    # wire 2023-12 (submitted market orders); fills, cancels and plan orders: docs
+    # wire 2023-12 (submitted market orders); fills, cancels and plan orders (as `type` plan_order, ...): docs
     ORDER_TOPIC: Row(Channel.ORDER, private=True, elements=_read_array, records=_orders),
     # wire 2023-12; `position_mode`: docs
     POSITION_TOPIC: Row(Channel.POSITION, private=True, elements=_read_array, records=_positions),

@@ -85,6 +85,7 @@ class OrderState(msgspec.Struct, gc=False):
     create_time: int = 0
     update_time: Stamp = 0
     plan_order_id: str = ""
+    execution_price: str = ""
     last_trade: msgspec.Raw = msgspec.Raw(b"null")
     position_mode: str = ""
 

@@ -175,6 +175,8 @@ def test_a_symbol_and_an_order_narrow_what_is_asked_for() -> None:
     assert SOMEBODY.open_orders_call("ETHUSDT").params == {"symbol": "ETHUSDT"}
     assert SOMEBODY.positions_call("ETHUSDT").params == {"symbol": "ETHUSDT"}
     assert SOMEBODY.trades_call(1_000, 2_000, "7").params == {"start_time": "1", "end_time": "2", "order_id": "7"}
+    window = {"symbol": "ETHUSDT", "start_time": "1", "end_time": "2"}
+    assert SOMEBODY.history_call("ETHUSDT", 1_000, 2_000, "7").params == window | {"order_id": "7"}
 
 
 def test_no_path_is_called_more_often_than_documented() -> None:
@@ -305,6 +307,18 @@ def test_rest_has_words_of_its_own_for_some_orders(word: str, kind: OrderType) -
     assert order_of(OPEN_ROW, type=word).order_type is kind
 
 
+@pytest.mark.parametrize(("executed", "status"), [("31", "triggered"), ("", "canceled"), ("0", "canceled")])
+def test_a_finished_plan_order_says_whether_it_made_another(executed: str, status: str) -> None:
+    changes = {"type": "planorder", "deal_size": "0", "execution_price": "84800", "executive_order_id": executed}
+    (order,) = HISTORY.read(200, {}, body([HISTORY_ROW | changes]))
+    assert (order.status, order.event, order.order_type, order.price) == (status, status, "plan", "84800")
+
+
+def test_an_order_that_waited_for_no_price_is_not_triggered() -> None:
+    (order,) = HISTORY.read(200, {}, body([HISTORY_ROW | {"deal_size": "0", "executive_order_id": "7"}]))
+    assert order.status == "canceled"
+
+
 def test_one_order_is_read_by_name() -> None:
     order = ONE.read(200, {}, body({**OPEN_ROW, "account": "futures", "deal_size": "0", "state": 2}))
     assert order is not None
@@ -408,7 +422,7 @@ def test_nothing_in_the_place_of_one_order_is_an_error_and_not_an_unknown_order(
         (429, {"code": 30013, "msg": "Request too many requests"}, 30013, "Request too many requests"),
         (200, {"code": 30016, "msg": "maintenance"}, 30016, "maintenance"),
         (200, {"code": 40012, "message": "system error", "data": []}, 40012, "system error"),
-        (400, {"code": "40034", "message": "Symbol Not Exist", "data": {}}, 40034, "Symbol Not Exist"),
+        (400, {"code": "40007", "message": "Parse parameter error", "data": {}}, 40007, "Parse parameter error"),
         (500, {"code": 1000, "message": "Ok", "data": []}, 1000, "Ok"),
         (200, {"data": []}, 0, ""),
     ],
@@ -420,6 +434,18 @@ def test_every_other_code_is_an_error_in_bitmarts_words(
         call.read(status, {}, json.dumps(said).encode())
     assert (refused.value.status, refused.value.code) == (status, code)
     assert str(refused.value) == f"HTTP {status}, code {code}: {text}"
+
+
+def test_of_a_symbol_that_is_gone_there_is_nothing_to_tell_but_not_of_all_symbols() -> None:
+    gone = json.dumps({"code": 40034, "message": "Symbol Not Exist"}).encode()
+    of_it: list[Call[Any]] = [SOMEBODY.open_orders_call("A"), SOMEBODY.plan_orders_call("A"), HISTORY]
+    of_all: list[Call[Any]] = [*LISTS, SOMEBODY.plan_orders_call(), ONE]
+    for call in (*of_it, SOMEBODY.positions_call("A")):
+        assert call.read(400, {}, gone) == []
+    for call in of_all:
+        if call is not HISTORY:
+            with pytest.raises(RestError, match="Symbol Not Exist"):
+                call.read(400, {}, gone)
 
 
 @pytest.mark.parametrize("call", [*LISTS, ONE])

@@ -1,0 +1,152 @@
+"""Looks through the symbols of which nothing is known for orders that came and went while nobody listened.
+
+The exchange lists what is open and what was executed for all symbols at once, but orders that are over symbol by symbol
+alone. Those of known symbols are read before the marker. All others follow here, one call after the other and never in
+the way of a regular reading: within three minutes for the whole market, at the pace that the exchange allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from bridge.clock import ExchangeClock
+from bridge.errors import RestError, StoreError
+from bridge.ingest.folding import Folding
+from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement
+from bridge.log import Sampled
+from bridge.records import EventName
+from bridge.store.client import Unreachable, described
+
+if TYPE_CHECKING:
+    from bridge.store.account import Account, Known
+
+log = logging.getLogger(__name__)
+
+_RETRY_S: Final = 2.0
+_OVERLAP_MS: Final = 120_000
+_REFUSED: Final = 400
+
+
+class Sweep:
+    """Reads symbol after symbol, the one first that was not read for longest.
+
+    Attributes:
+        calm: set while no regular reading of the account goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        statement: Statement,
+        folding: Folding,
+        account: Account,
+        clock: ExchangeClock,
+        happened: Callable[[EventName, str, str], None],
+    ) -> None:
+        """Join what is asked (`statement`) with where it goes (`folding`, `account`, `happened`)."""
+        self._statement = statement
+        self._folding = folding
+        self._account = account
+        self._clock = clock
+        self._happened = happened
+        self._read_until: dict[str, int] = {}
+        self._kept = self._until = self._floor = 0
+        self._looked = 0
+        self._work = asyncio.Event()
+        self._odd = Sampled(log)
+        self.calm = asyncio.Event()
+        self.calm.set()
+
+    @property
+    def _since(self) -> int:
+        """Until when, according to the store, every symbol was read."""
+        return self._kept or self._floor
+
+    @property
+    def pending(self) -> bool:
+        """Whether symbols are still to be read."""
+        return self._work.is_set()
+
+    def begin(self, known: Known, until: int) -> None:
+        """Read what all symbols lack up to `until`, from where the store says that they were read before."""
+        self._kept, self._floor = known.swept_at, known.floor
+        self._until = max(self._until, until)
+        self._work.set()
+
+    def took(self, symbols: Iterable[str], since: int, until: int) -> None:
+        """Take note that a regular reading covered these symbols' orders of that time."""
+        for symbol in symbols:
+            if since <= self._read_until.get(symbol, self._since):
+                self._read_until[symbol] = max(until, self._read_until.get(symbol, 0))
+
+    def stop(self) -> None:
+        """Leave the rest to whoever goes on from what the store says; what was read need not be there any more."""
+        self._work.clear()
+        self._read_until.clear()
+        self._kept = self._until = 0
+
+    async def rest(self, known: Known, until: int) -> None:
+        """Take note that nothing was missed up to `until`: the socket was listened to since everything was read.
+
+        Raises redis-py's `RedisError` when Redis is out of reach.
+        """
+        await self._account.swept(until, known.swept_at, known.floor)
+
+    async def run(self) -> None:
+        """Sweep for ever: whenever there is something to read."""
+        while True:
+            await self._work.wait()
+            trouble = ""
+            try:
+                await self._through()
+            except (RestError, StoreError) as failed:
+                trouble = str(failed)
+            except Unreachable as failed:
+                trouble = described(failed)
+            if trouble:
+                self._odd.warning("not all symbols are looked through yet: %s", trouble)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _through(self) -> None:
+        """Read every symbol that was not, and keep that."""
+        kept, until, floor = self._kept, self._until, self._floor
+        symbols = await self._statement.contracts(self._since)
+        while late := [symbol for symbol in symbols if self._read_until.get(symbol, 0) < until]:
+            await self.calm.wait()
+            if (self._kept, self._floor) != (kept, floor) or not self.pending:
+                return
+            await self._look(min(late, key=lambda symbol: (self._read_until.get(symbol, 0), symbol)))
+        await self._folding.settled()
+        if not await self._account.swept(until, kept, floor):
+            raise StoreError("Redis lost what it held while the symbols were looked through")
+        if (self._kept, self._floor) != (kept, floor):
+            return
+        self._kept = until
+        if self._until == until:
+            self._work.clear()
+        found = self._folding.found
+        self._happened(EventName.SWEPT, f"{self._looked} symbols", f"{found} changes of orders were missing")
+        self._looked = self._folding.found = 0
+
+    async def _look(self, symbol: str) -> None:
+        now = self._clock.now_ms()
+        before = self._read_until.get(symbol, self._since)
+        start = max(self._floor, before - _OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
+        try:
+            orders = await self._statement.open_orders_of(symbol)
+            over = await self._statement.history(symbol, start, (now // SECOND_MS + 1) * SECOND_MS)
+        except RestError as refused:
+            if refused.status != _REFUSED:
+                raise
+            # The exchange will hardly change its mind about this symbol, and the others wait.
+            self._happened(EventName.INCOMPLETE, symbol, f"its orders cannot be read: {refused}")
+        else:
+            # What is open is told whatever its age.
+            recent = [order for order in over if not 0 < order.updated_at < self._floor]
+            for order in sorted([*recent, *orders], key=lambda order: order.updated_at):
+                self._folding.add(order)
+        self._read_until[symbol] = now
+        self._looked += 1
