@@ -129,7 +129,10 @@ def found(settings: Settings) -> Settings:
     directory = data_path(settings) / "server"
     url = running(directory)
     if url is None:
-        raise StoreError(f"no Redis: set REDIS_URL, or start `bitmart-bridge up` first (looked in {directory})")
+        raise StoreError(
+            f"no Redis: set REDIS_URL, or start `bitmart-bridge up` first (looked in {directory});"
+            " a demo prints the --redis-url of its own"
+        )
     return dataclasses.replace(settings, redis_url=Secret(url))
 
 
