@@ -19,7 +19,7 @@ from bridge import exchanges
 from bridge.banner import banner
 from bridge.errors import AddressInUseError, StoreError
 from bridge.ingest.ingester import Ingester
-from bridge.settings import Settings, service_manager
+from bridge.settings import Settings, data_path, service_manager
 from bridge.store import client
 from bridge.store.desired import Desired
 from bridge.store.embedded import EmbeddedServer, EmbeddedServerError, running
@@ -65,7 +65,7 @@ async def up(settings: Settings, stop: asyncio.Event, printer: Printer) -> None:
     async with AsyncExitStack() as closing:
         whose = "yours"
         if not settings.redis_url:
-            directory = settings.data_path / "server"
+            directory = data_path(settings) / "server"
             settings = await closing.enter_async_context(_embedded(settings, directory, persistent=True))
             whose = f"our own server, data in {directory}"
         exchange = exchanges.chosen(settings)
@@ -126,10 +126,13 @@ def found(settings: Settings) -> Settings:
     """
     if settings.redis_url:
         return settings
-    directory = settings.data_path / "server"
+    directory = data_path(settings) / "server"
     url = running(directory)
     if url is None:
-        raise StoreError(f"no Redis: set REDIS_URL, or start `bitmart-bridge up` first (looked in {directory})")
+        raise StoreError(
+            f"no Redis: set REDIS_URL, or start `bitmart-bridge up` first (looked in {directory});"
+            " a demo prints the --redis-url of its own"
+        )
     return dataclasses.replace(settings, redis_url=Secret(url))
 
 

@@ -92,7 +92,8 @@ class FrameFiles:
     def summary(self) -> str:
         """Return in a line what was recorded."""
         lost = f", {self.dropped} lost: {self.trouble or 'the disk was too slow'}" if self.dropped else ""
-        return f"{self.frames} frames in {len(self.files)} files in {self._folder}{lost}"
+        files = "1 file" if len(self.files) == 1 else f"{len(self.files)} files"
+        return f"{self.frames} frames in {files} in {self._folder}{lost}"
 
     def close(self) -> None:
         """Write what waits and end; may take as long as the disk does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +13,10 @@ from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import InvalidTopicError, RecordError
 from bridge.exchanges.base import EVERY_SYMBOL, Channel
 from bridge.ingest import timekeeper
-from bridge.ingest.connection import Connection
 from bridge.ingest.fetch import Rest
+from bridge.ingest.gate import Gate
 from bridge.ingest.listing import Listing
+from bridge.ingest.pools import pools
 from bridge.ingest.tap import tapped
 from bridge.store import client
 from bridge.store.desired import Desired
@@ -48,8 +49,11 @@ class Recorder:
         self._topics = [_read(exchange, name) for name in topics]
         self._clock = ExchangeClock(time.monotonic, host_ms())
         self._rest = Rest(exchange.rest_uri, self._clock)
-        self._public = self._connection(private=False)
-        self._private = self._connection(private=True)
+        gate = Gate(settings.connect_delay_ms / 1000)
+        self._public, self._private = (
+            pools(exchange=heard, clock=self._clock, settings=settings, sink=_Deaf(), gate=gate)[place]
+            for place, heard in enumerate(tapped(exchange, partial(self._hear, side)) for side in ("public", "private"))
+        )
         self._listing = Listing(
             self._rest,
             exchange,
@@ -81,11 +85,6 @@ class Recorder:
                     task.cancel()
         finally:
             await self._rest.aclose()
-
-    def _connection(self, *, private: bool) -> Connection:
-        side = "private" if private else "public"
-        heard = tapped(self._exchange, partial(self._hear, side))
-        return Connection(private=private, exchange=heard, clock=self._clock, settings=self._settings, sink=_Deaf())
 
     def _hear(self, side: str, frame: bytes | str, at: int) -> None:
         if self._files is not None:
@@ -134,7 +133,7 @@ class Recorder:
         while True:
             await asyncio.sleep(_TELL_S)
             if told != (told := files.frames):
-                say(f"{told} frames recorded, {len(self._public.held) + len(self._private.held)} topics held")
+                say(f"{told} frames recorded, {sum(self._public.sizes + self._private.sizes)} topics held")
             elif trouble := self._public.trouble or self._private.trouble:
                 say(f"nothing comes: {trouble}")
 
@@ -143,22 +142,22 @@ class Recorder:
         self._private.want(frozenset())
         try:
             async with asyncio.timeout(_HANG_UP_S):
-                await self._public.idle.wait()
-                await self._private.idle.wait()
+                await self._public.emptied()
+                await self._private.emptied()
         except TimeoutError:
             log.warning("the exchange did not answer our unsubscriptions in time")
 
 
 class _Deaf:
-    """A connection's sink for one who wants the frames alone."""
+    """A pool's sink for one who wants the frames alone."""
 
     def take(self, record: Record) -> None:
         """Let a record go."""
 
     def happened(self, event: EventName, subject: str, text: str) -> None:
-        """Let an event go; the connection has logged it."""
+        """Let an event go; whoever saw it has logged it."""
 
-    def lost(self, *, private: bool) -> None:
+    def lost(self, *, private: bool, topics: Collection[str]) -> None:
         """Let the loss go; the connection comes back by itself."""
 
     def activated(self, topic: str) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from bridge.clock import host_ms
 from bridge.errors import StoreError
+from bridge.exchanges.base import EVERY_SYMBOL
 from bridge.log import shown
 from bridge.store import client
 from bridge.store.desired import Desired, Wishes
@@ -98,7 +99,8 @@ def _text(seen: Seen) -> str:
 
 def _share(state: Mapping[str, str]) -> str:
     """Return what an ingester says of its part: how much, on which connections, and how much has moved."""
-    on = f" on {state.get('connections')} connections ({state.get('topics_per_connection')})"
+    sizes = state.get("topics_per_connection", "")
+    on = f" on {state.get('connections')} connections" + (f" ({sizes})" if sizes else "")
     moves = (
         f"{state.get('taken_over')} taken over, {state.get('handed_over')} handed over, {state.get('let_go')} let go"
     )
@@ -107,11 +109,13 @@ def _share(state: Mapping[str, str]) -> str:
 
 
 def _topic(name: str, state: TopicState) -> str:
-    return shown(f"  {state.state.value:<8}  {name:<40}  {said_of(state)}")
+    return shown(f"  {state.state.value:<8}  {name:<40}  {said_of(name, state)}")
 
 
-def said_of(state: TopicState) -> str:
+def said_of(name: str, state: TopicState) -> str:
     """Return what there is to say of a topic: why it is not active, or how old its last data is."""
     if state.reason:
         return shown(state.reason)
+    if name.endswith(f":{EVERY_SYMBOL}"):
+        return "stands for each contract that trades"
     return f"data {max(0, host_ms() - state.data_at) / 1000:.0f} s ago" if state.data_at else "no data yet"

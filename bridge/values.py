@@ -82,15 +82,15 @@ def choice(default: str, words: tuple[str, ...], meaning: str) -> Any:  # noqa: 
     return _row(default, read, expected, meaning)
 
 
-def matching(default: str, pattern: str, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
-    """A text that `pattern` matches from end to end."""
+def matching(default: str, pattern: str, expected: str, meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()
+    """A text that `pattern` matches from end to end; `expected` says in words what that is."""
 
     def read(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise ValueError(f"expected text matching {pattern}, not {text[:80]!r}")
+            raise ValueError(f"expected {expected}, not {text[:80]!r}")
         return text
 
-    return _row(default, read, f"text matching {pattern}", meaning)
+    return _row(default, read, expected, meaning)
 
 
 def uri(default: str, schemes: tuple[str, ...], meaning: str) -> Any:  # noqa: ANN401 - as dataclasses.field()

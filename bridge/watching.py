@@ -61,7 +61,7 @@ def _topics(seen: Seen, room: int) -> Table:
     table = Table("topic", "state", "", expand=True)
     listed = seen.troubled_first()
     for name, state in listed[:room]:
-        table.add_row(Text(shown(name)), Text(state.state.value), Text(said_of(state)))
+        table.add_row(Text(shown(name)), Text(state.state.value), Text(said_of(name, state)))
     if len(listed) > room:
         table.add_row(Text(f"... and {len(listed) - room} more; --json lists all", style="dim"))
     return table

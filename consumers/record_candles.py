@@ -15,10 +15,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # the same
-
 from bridge.consumer import Keys, Kline, Reader, connect, history
+
+try:
+    import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # the same
+except ModuleNotFoundError:
+    sys.exit("Parquet needs pyarrow: pip install pyarrow")
 
 URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6390/0")
 KEYS = Keys(os.environ.get("BRIDGE_PREFIX", "bitmart"))

@@ -14,7 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob("bridge/**/*.py")}
 
-GROUND = {"errors", "values", "records", "timeframes", "settings", "clock", "backoff", "log", "transport"} | {
+GROUND = {
+    "errors",
+    "values",
+    "records",
+    "timeframes",
+    "settings",
+    "settings_table",
+    "clock",
+    "backoff",
+    "log",
+    "transport",
+} | {
     "redis_url",
     "buckets",
     "metrics",

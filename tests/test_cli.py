@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ import redis
 
 from bridge import __version__, cli
 from bridge.simulator.recording import Recording
+from bridge.store.embedded import EmbeddedServer
 from bridge.store.keys import Keys
 from tests.ingest.rig import nobody
 
@@ -232,6 +236,22 @@ def test_simulate_says_how_to_point_a_bridge_at_it_and_check_finds_it_good(
         assert exchange.wait(20) == 0
 
 
+async def test_check_tries_the_server_of_up_where_no_other_is_named(
+    home: dict[str, str], tmp_path: Path, valkey_url: str
+) -> None:
+    nowhere = {"BITMART_PUBLIC_WS_URI": "ws://127.0.0.1:1/", "BITMART_REST_URI": "http://127.0.0.1:1"}
+    async with EmbeddedServer(tmp_path / "data" / "server", port=0) as server:
+        data = {"DATA_DIR": str(tmp_path / "data")}
+        code, out, _ = await asyncio.to_thread(partial(run, home, "check", **nowhere, **data))
+        assert code == 1
+        assert re.search(r"^Redis: ok, (valkey|redis) [\d.]+$", out, re.MULTILINE), out
+        assert "\nREDIS_URL=\n" in out
+        assert server.url
+    code, out, _ = await asyncio.to_thread(partial(run, home, "check", "--redis-url", valkey_url, **nowhere))
+    assert "\nREDIS_URL=********\n" in out
+    assert "public socket: FAILED, 127.0.0.1 cannot be reached: " in out
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_what_a_shell_can_read(here: Run, shell: str) -> None:
     code, out, _ = here("completion", shell)
@@ -251,7 +271,7 @@ def test_record_and_replay_fit_together(home: dict[str, str]) -> None:
             recording.send_signal(signal.SIGINT)
             out, _ = recording.communicate(timeout=20)
         assert recording.returncode == 0
-        assert " frames in 1 files in kept" in out
+        assert " frames in 1 file in kept" in out
     (file,) = folder.iterdir()
     with running(home, "simulate", "--port", "0", "--replay", str(file), "--rate", "5") as replay:
         assert " recorded frames of " in line(replay)

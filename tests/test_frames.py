@@ -50,7 +50,7 @@ def test_what_was_taken_is_read_back_as_it_came(tmp_path: Path) -> None:
         ("public", binary),
     ]
     assert (written.frames, written.dropped) == (3, 0)
-    assert written.summary() == f"3 frames in 1 files in {tmp_path / 'made'}"
+    assert written.summary() == f"3 frames in 1 file in {tmp_path / 'made'}"
 
 
 def test_only_their_owner_may_read_the_files(tmp_path: Path) -> None:

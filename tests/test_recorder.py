@@ -69,6 +69,30 @@ async def test_frames_of_named_topics_are_kept_public_and_private(
         assert simulator.scenario.api_key not in "".join(map(str, Recording.open(files.files)))
 
 
+async def test_no_connection_holds_more_topics_than_it_may(tmp_path: Path) -> None:
+    topics = [f"futures/klineBin{frame}:{symbol}" for frame in ("1m", "5m") for symbol in ("BTCUSDT", "ETHUSDT")]
+    async with market() as simulator:
+        settings = quick(simulator, topics_per_connection=2)
+        async with recording(settings, tmp_path, *topics, "futures/klineBin15m:BTCUSDT") as (files, _):
+            await wait_until(lambda: len(topics_held(simulator)) == 5, "all topics are held")
+            sizes = sorted(len(socket.topics) for socket in simulator.sockets if socket.topics)
+            assert sizes == [1, 2, 2]
+            await wait_until(lambda: files.frames > 100, "frames come, of each topic many")
+        await wait_until(lambda: not list(simulator.sockets), "the sockets are closed")
+        assert all(pushed(files, topic) for topic in topics)
+
+
+async def test_topics_beyond_all_connections_wait_and_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    topics = [f"futures/klineBin{frame}:BTCUSDT" for frame in ("1m", "5m", "15m", "30m")]
+    async with market() as simulator:
+        settings = quick(simulator, topics_per_connection=1, max_connections=3)
+        async with recording(settings, tmp_path, *topics):
+            await wait_until(lambda: len(topics_held(simulator)) == 2, "as many are held as may be")
+    assert "2 topics wait: no room: 2 connections of 1 topics are full" in caplog.text
+
+
 async def test_without_names_the_wishes_are_recorded_as_they_change(
     tmp_path: Path, valkey_url: str, store: Redis
 ) -> None:

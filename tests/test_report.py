@@ -20,6 +20,7 @@ from tests.ingest.rig import nobody
 
 KEYS = Keys()
 CARD = Card("token")
+EVERY = "futures/klineBin1m:*"
 BTC, ETH, XRP = (f"futures/klineBin1m:{name}USDT" for name in ("BTC", "ETH", "XRP"))
 STATE: dict[str, str | int] = {"public": "open", "private": "idle", "entries": 12, "depth": 3, "last_error": ""}
 
@@ -73,6 +74,14 @@ async def test_ingesters_and_topics_are_listed_the_troubled_ones_first(store: Re
     assert (told["revision"], told["paused"]) == (2, True)
     assert told["ingesters"]["one"]["public"] == "open"
     assert told["topics"][XRP] == {"state": "rejected", "since": 1, "reason": "no such topic"}
+
+
+async def test_a_wish_for_every_contract_has_no_data_of_its_own(store: Redis, valkey_url: str) -> None:
+    await Desired(store, KEYS).change("shared", add=[EVERY])
+    members = Members(store, KEYS, 5)
+    await members.publish("one", {EVERY: TopicState(State.ACTIVE, 1)}, ())
+    await members.beat("one", CARD, STATE)
+    assert (await text(valkey_url))[-1] == f"  active    {EVERY:<40}  stands for each contract that trades"
 
 
 async def test_no_error_is_no_line(store: Redis, valkey_url: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.errors import SettingsError
 from bridge.redis_url import parse
-from bridge.settings import Settings, effective, example, load, service_manager, variables
+from bridge.settings import Settings, data_path, effective, example, load, service_manager, variables
 from bridge.values import Secret
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +34,7 @@ SEED = {
 # Every row that holds a number, with the least and the most it takes.
 RANGES = {
     "CTRL_CHANGES_PER_S": (1, 100_000),
+    "CTRL_READS_PER_S": (1, 100_000),
     "EMBEDDED_PORT": (1, 65_535),
     "EMBEDDED_MEMORY_MB": (16, 1_048_576),
     "SUBSCRIBE_BATCH": (1, 100),
@@ -405,7 +406,7 @@ def test_our_own_server_keeps_its_data_where_told_or_where_users_data_belongs(
 ) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("XDG_DATA_HOME", xdg)
-    assert read({"DATA_DIR": data_dir}).data_path == Path(expected)
+    assert data_path(read({"DATA_DIR": data_dir})) == Path(expected)
 
 
 def test_the_example_lists_every_setting_with_its_default() -> None:

@@ -21,7 +21,7 @@ WHOLE = reader(whole(5, 1, 100, "a number"))
 SECONDS = reader(seconds(5, 0.5, 60, "a time"))
 CHOICE = reader(choice("text", ("text", "json"), "a form"))
 URI = reader(uri("https://x", ("http", "https"), "an address"))
-MATCHING = reader(matching("a", "[a-z]{1,3}", "a word"))
+MATCHING = reader(matching("a", "[a-z]{1,3}", "1 to 3 small letters", "a word"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_word_that_is_no_choice_is_refused_with_the_choices() -> None:
 
 @pytest.mark.parametrize("text", ["", "abcd", "ABC", "ab\n", "a b"])
 def test_a_text_must_match_from_end_to_end(text: str) -> None:
-    with pytest.raises(ValueError, match="expected text matching"):
+    with pytest.raises(ValueError, match=r"^expected 1 to 3 small letters, not"):
         MATCHING(text)
 
 

@@ -45,6 +45,7 @@ def record(
     origin = {"exchange": exchange.name, "environment": exchange.environment}
     recorder = Recorder(chosen, exchange, topics)
     end = log.configure(chosen.log_level, chosen.log_format)
+    click.echo(f"recording into {folder}; Ctrl-C ends it", err=True)
     files = FrameFiles(folder, origin, largest_mb=rotate_mb, longest_s=rotate_minutes * 60)
     try:
         run(stoppable(lambda stop: recorder.run(stop, files, lambda text: click.echo(text, err=True))))

@@ -10,6 +10,7 @@ import click
 
 from bridge import settings
 from bridge.cli.group import cli, found, redis_url_option, run, stoppable
+from bridge.errors import StoreError
 
 
 @cli.command()
@@ -94,15 +95,26 @@ def status(*, as_json: bool, watched: bool, every: float, redis_url: str | None)
 
 @cli.command()
 @click.option("--offline", is_flag=True, help="Only validate and show the settings.")
-def check(*, offline: bool) -> None:
+@redis_url_option
+def check(*, offline: bool, redis_url: str | None) -> None:
     """Validate the settings, show them (secrets masked), and try Redis and BitMart."""
     from bridge.checks import checks
 
-    chosen = settings.load()
+    chosen = settings.load(redis_url=redis_url)
     for name, value in settings.effective(chosen).items():
         click.echo(f"{name}={value}")
-    if not offline and not asyncio.run(checks(chosen, click.echo)):
+    if not offline and not asyncio.run(checks(with_server_of_up(chosen), click.echo)):
         sys.exit(1)
+
+
+def with_server_of_up(chosen: settings.Settings) -> settings.Settings:
+    """Return the settings with the server that `up` has started, if one runs and no other is named."""
+    from bridge import app
+
+    try:
+        return app.found(chosen)
+    except StoreError:
+        return chosen
 
 
 @cli.command()

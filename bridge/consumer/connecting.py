@@ -1,46 +1,81 @@
-"""Clients that fit blocking reads."""
+"""Clients that fit blocking reads, by any form of URL that the bridge knows."""
 
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import redis
 import redis.asyncio
+from redis import cluster as blocking_cluster
+from redis import sentinel as blocking_sentinel
+from redis.asyncio import cluster as awaiting_cluster
+from redis.asyncio import sentinel as awaiting_sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
 
+from bridge import redis_url
 from bridge.consumer.errors import ConsumerError
+from bridge.consumer.following import AsyncFollowingPool, FollowingPool
 from bridge.consumer.steps import ANSWER_S
+from bridge.redis_url import Kind, RedisUrl
 
 LONGEST_BLOCK_S: Final = 5.0
 # A read that waits needs a socket that waits longer: redis-py's own 5 s cut it short. Without any bound, a server that
 # vanished would never be noticed.
 _SOCKET_S: Final = ANSWER_S
 _CONNECT_S: Final = 5.0
+# A sentinel that hangs must not use up the time of the others.
+_SENTINEL_S: Final = 1.0
 
 
-def connect(url: str, *, cluster: bool = False, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's `from_url`
+def connect(url: str, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's `from_url`
     """Return a client of redis-py whose socket outlasts blocking reads and which repeats nothing by itself.
 
     Args:
-        url: where Redis is; `rediss://` for TLS.
-        cluster: whether it is a node of a Redis Cluster.
-        options: passed on to redis-py's `from_url`, such as `ssl_ca_certs`.
+        url: where Redis is, in any of the forms of `REDIS_URL`: one server, a primary that sentinels name, a cluster.
+        options: of every connection, such as redis-py's `ssl_ca_certs`.
+
+    Raises:
+        ConsumerError: the URL is none of these.
+        redis.exceptions.RedisClusterException: no node of the cluster answers; other clients connect when first used.
     """
-    if cluster:
-        return redis.RedisCluster.from_url(url, **_common(_SOCKET_S), **options)
-    return redis.Redis.from_url(url, **_common(_SOCKET_S), retry=Retry(NoBackoff(), 0), **options)
+    place, once = _parsed(url), Retry(NoBackoff(), 0)
+    common = _common(_SOCKET_S) | _of_url(place) | options
+    match place.kind:
+        case Kind.CLUSTER:
+            nodes = [blocking_cluster.ClusterNode(*address) for address in place.addresses]  # type: ignore[no-untyped-call]  # redis-py's
+            return redis.RedisCluster(startup_nodes=nodes, retry=once, **common)
+        case Kind.SENTINEL:
+            asked = _of_sentinels(place) | options | {"retry": once}
+            sentinels = blocking_sentinel.Sentinel(place.addresses, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]  # redis-py's
+            return redis.Redis.from_pool(FollowingPool(place.service, sentinels, retry=once, **common))  # type: ignore[no-untyped-call]  # redis-py's
+        case _:
+            return redis.Redis.from_url(url, retry=once, **common)
 
 
-def connect_async(url: str, *, cluster: bool = False, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's `from_url`
+def connect_async(url: str, **options: Any) -> Any:  # noqa: ANN401 - as redis-py's `from_url`
     """Return the same for asyncio, where the readers bound each answer themselves.
 
     redis-py's own timeout there can lose a task's cancellation before Python 3.12.
+
+    Raises:
+        ConsumerError: the URL has none of the forms of `REDIS_URL`.
     """
-    if cluster:
-        return redis.asyncio.RedisCluster.from_url(url, **_common(None), **options)
-    return redis.asyncio.Redis.from_url(url, **_common(None), retry=AsyncRetry(NoBackoff(), 0), **options)
+    place, once = _parsed(url), AsyncRetry(NoBackoff(), 0)
+    common = _common(None) | _of_url(place) | options
+    match place.kind:
+        case Kind.CLUSTER:
+            nodes = [awaiting_cluster.ClusterNode(*address) for address in place.addresses]
+            return redis.asyncio.RedisCluster(startup_nodes=nodes, retry=once, **common)
+        case Kind.SENTINEL:
+            asked = _of_sentinels(place) | options | {"retry": once}
+            sentinels = awaiting_sentinel.Sentinel(place.addresses, sentinel_kwargs=asked)  # type: ignore[no-untyped-call]  # redis-py's
+            return redis.asyncio.Redis.from_pool(AsyncFollowingPool(place.service, sentinels, retry=once, **common))  # type: ignore[no-untyped-call]  # redis-py's
+        case _:
+            return redis.asyncio.Redis.from_url(url, retry=once, **common)
 
 
 def is_cluster(client: object) -> bool:
@@ -73,3 +108,34 @@ def _common(socket_s: float | None) -> dict[str, Any]:
         "socket_timeout": socket_s,
         "socket_connect_timeout": _CONNECT_S,
     }
+
+
+def _parsed(url: str) -> RedisUrl:
+    try:
+        return redis_url.parse(url)
+    except ValueError as wrong:
+        raise ConsumerError(f"the URL of Redis: {wrong}") from None
+
+
+def _of_url(place: RedisUrl) -> dict[str, Any]:
+    """Return what a URL that redis-py can't read says of the connections to those that hold the data."""
+    if place.kind is Kind.SINGLE:
+        return {}
+    found: dict[str, Any] = {"username": place.user or None, "password": place.password or None, **_typed(place)}
+    if place.kind is Kind.SENTINEL:
+        found["db"] = place.database
+    return {name: value for name, value in found.items() if not name.startswith("sentinel_")}
+
+
+def _of_sentinels(place: RedisUrl) -> dict[str, Any]:
+    """Return what it says of the connections to the sentinels."""
+    typed = _typed(place)
+    own = {name: typed.get(f"sentinel_{name}") for name in ("username", "password")}
+    shared = {name: value for name, value in typed.items() if name.startswith("ssl")}
+    return {"socket_timeout": _SENTINEL_S, "socket_connect_timeout": _SENTINEL_S, **own, **shared}
+
+
+def _typed(place: RedisUrl) -> dict[str, Any]:
+    """Return what stands behind the question mark, each value of the type that redis-py wants."""
+    typed: dict[str, Any] = dict(parse_url("redis://?" + urlencode(place.options)))  # type: ignore[no-untyped-call]  # redis-py's
+    return typed | ({"ssl": True} if place.tls else {})

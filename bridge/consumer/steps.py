@@ -22,6 +22,7 @@ from redis.exceptions import (
     ClusterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     ResponseError,
     SlotNotCoveredError,
     TryAgainError,
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 # others keep it, as do all that come out of a script.
 _PASSING_REPLIES: Final = (ClusterDownError, OutOfMemoryError, ReadOnlyError, TryAgainError)
 _PASSING_WORDS: Final = ("LOADING", "MISCONF", "NOREPLICAS", "OOM")
+# Of a cluster all of whose nodes are away; the other words behind this class are of commands that can't be right.
+_NOBODY_ANSWERS: Final = "Redis Cluster cannot be connected"
 _PASSING: Final = (redis.ConnectionError, redis.TimeoutError, SlotNotCoveredError, OSError)
 # Longer than the longest blocking read: an answer that takes longer never comes.
 ANSWER_S: Final = 15.0
@@ -111,6 +114,8 @@ def is_passing(trouble: BaseException) -> bool:
     """Tell whether waiting mends it: a server that is away, starting, full or changing; not a refusal."""
     if isinstance(trouble, AuthenticationError | AuthorizationError):
         return False
+    if isinstance(trouble, RedisClusterException):
+        return str(trouble).startswith(_NOBODY_ANSWERS)
     if isinstance(trouble, ResponseError):
         return isinstance(trouble, _PASSING_REPLIES) or str(trouble).startswith(_PASSING_WORDS)
     return isinstance(trouble, _PASSING)

@@ -53,7 +53,13 @@ def create_app(settings: Settings, exchange: Exchange, also: Callable[[], Iterab
         routes=[*routes(ENDPOINTS), *live_routes(), *page_routes()],
         middleware=[
             Middleware(Counted, traffic=traffic),
-            Middleware(Gate, token=settings.ctrl_token, own_host=own_host, changes_per_s=settings.ctrl_changes_per_s),
+            Middleware(
+                Gate,
+                token=settings.ctrl_token,
+                own_host=own_host,
+                changes_per_s=settings.ctrl_changes_per_s,
+                reads_per_s=settings.ctrl_reads_per_s,
+            ),
         ],
         exception_handlers={
             RefusedError: _refused,

@@ -10,9 +10,9 @@
 local) and whose `Host` is this machine's (a foreign name that resolves to a loopback address is DNS rebinding).
 Whichever it is, a request from another origin's page is refused, so that no web page drives a bridge on localhost.
 
-Who tries wrong tokens, or changes things, too often is told to wait (429): each address by itself, so that callers who
-share one, as behind a proxy, share its allowance as well. A caller over its allowance is not even compared with the
-token, for else trying on would pay.
+Who tries wrong tokens, changes things or asks too often is told to wait (429): each address by itself, so that callers
+who share one, as behind a proxy, share its allowance as well. Who has tried too many wrong tokens is not even compared
+with the right one, for else trying on would pay.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Gate:
         token: Secret,
         own_host: str,
         changes_per_s: float = 50,
+        reads_per_s: float = 200,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Stand before `app`.
@@ -76,6 +77,7 @@ class Gate:
             token: what callers must show; empty means that only this machine may call.
             own_host: a name under which this machine may be called besides `localhost` and loopback addresses.
             changes_per_s: how many changes a second each caller may make, and ten times as many at once.
+            reads_per_s: the same of requests that change nothing; health is nobody's allowance.
             now: a clock that only goes forward, in seconds.
         """
         self._app = app
@@ -83,6 +85,7 @@ class Gate:
         self._hosts = {"localhost", own_host} - {""}
         self._wrong_tokens = Allowance(_WRONG_TOKENS_PER_S, _WRONG_TOKENS, now)
         self._changes = Allowance(changes_per_s, changes_per_s * _BURST_S, now)
+        self._reads = Allowance(reads_per_s, reads_per_s * _BURST_S, now)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that may not pass; pass the others on."""
@@ -106,14 +109,11 @@ class Gate:
             refused = self._bearer(headers.getlist("authorization"), caller)
         else:
             refused = None
-        return refused or (None if scope["method"] in _SAFE else self._change(caller))
-
-    def _change(self, caller: str) -> RefusedError | None:
-        wait_s = self._changes.wait_s(caller)
-        if wait_s:
-            return _too_many("too many changes: CTRL_CHANGES_PER_S says how many", wait_s)
-        self._changes.take(caller)
-        return None
+        if refused is not None:
+            return refused
+        if scope["method"] in _SAFE:
+            return _taken(self._reads, caller, "too many requests: CTRL_READS_PER_S says how many")
+        return _taken(self._changes, caller, "too many changes: CTRL_CHANGES_PER_S says how many")
 
     def _bearer(self, shown: list[str], caller: str) -> RefusedError | None:
         scheme, _, token = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
@@ -143,6 +143,15 @@ class Gate:
         if host is None or not (host.host in self._hosts or address.is_loopback(host.host)):
             return RefusedError(403, "without CTRL_TOKEN only localhost is answered: the Host header names another")
         return None
+
+
+def _taken(allowance: Allowance, caller: str, otherwise: str) -> RefusedError | None:
+    """Take one of what the caller may still do, or say why not."""
+    wait_s = allowance.wait_s(caller)
+    if wait_s:
+        return _too_many(otherwise, wait_s)
+    allowance.take(caller)
+    return None
 
 
 def _too_many(what: str, wait_s: int) -> RefusedError:

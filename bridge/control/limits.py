@@ -1,4 +1,4 @@
-"""How often a caller may try a token, and how often it may change something."""
+"""How often a caller may try a token, change something, and ask for something."""
 
 from __future__ import annotations
 

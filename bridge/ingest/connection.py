@@ -145,7 +145,7 @@ class Connection:
         return 0.0
 
     def _end(self, phase: Phase, event: EventName, trouble: BaseException) -> None:
-        reason = reason_of(trouble)
+        reason = reason_of(trouble, self._uri)
         self.ends[cause_of(trouble)] += 1
         (log.error if phase is Phase.REFUSED else log.warning)("%s connection %s: %s", self.name, event, reason)
         self.phase, self.trouble = phase, reason

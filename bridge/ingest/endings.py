@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -31,8 +32,8 @@ class LoginRefusedError(Ended):
     """The exchange refused our credentials: trying again soon is no use."""
 
 
-def reason_of(trouble: BaseException) -> str:
-    """Say in words why a life of the connection ended.
+def reason_of(trouble: BaseException, uri: str) -> str:
+    """Say in words why a life of the connection to `uri` ended.
 
     | trouble | words |
     |---|---|
@@ -40,7 +41,7 @@ def reason_of(trouble: BaseException) -> str:
     | it answered the handshake with an HTTP status | that status |
     | no answer at all within the time allowed | a time-out |
     | our own decision (no pong, no answer to the login) | why |
-    | name, network or TLS trouble | the system's words |
+    | name, network or TLS trouble | which host cannot be reached, and the system's words |
     """
     match trouble:
         case ConnectionClosed():
@@ -50,6 +51,8 @@ def reason_of(trouble: BaseException) -> str:
             return f"refused with HTTP {trouble.response.status_code}"
         case TimeoutError():
             return "no answer within the time allowed"
+        case OSError():
+            return f"{urlsplit(uri).hostname} cannot be reached: {trouble.strerror or trouble}"
         case _:
             return str(trouble) or type(trouble).__name__
 

@@ -67,4 +67,4 @@ async def _answer(
                     if isinstance(item, LoginRefused):
                         raise ProtocolError(item.text)
     except (OSError, TimeoutError, WebSocketException) as trouble:
-        raise ProtocolError(reason_of(trouble)) from None
+        raise ProtocolError(reason_of(trouble, uri)) from None

@@ -12,6 +12,7 @@ from redis.exceptions import (
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
     ResponseError,
 )
 
@@ -28,6 +29,7 @@ PASSING = [
     ResponseError("OOM command not allowed when used memory > 'maxmemory'. script: 1"),
     ClusterDownError("The cluster is down"),
     MasterDownError("Link with MASTER is down"),
+    RedisClusterException("Redis Cluster cannot be connected. Please provide at least one reachable node: refused"),
     ResponseError("MISCONF Redis is configured to save RDB snapshots"),
 ]
 LASTING = [
@@ -35,6 +37,7 @@ LASTING = [
     AuthorizationError("no"),
     ResponseError("WRONGTYPE Operation against a key"),
     ResponseError("NOPERM no permissions"),
+    RedisClusterException("No way to dispatch this command to Redis Cluster. Missing key."),
     ValueError("wrong"),
 ]
 

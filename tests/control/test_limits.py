@@ -1,4 +1,4 @@
-"""How often a caller may try a token and change something."""
+"""How often a caller may try a token, change something and ask for something."""
 
 from __future__ import annotations
 
@@ -98,14 +98,16 @@ class Callers:
     """Callers of a gate with a token, each from an address of its own."""
 
     def __init__(self, clock: Clock, token: str = TOKEN) -> None:
-        """Stand before a gate that allows two changes a second."""
+        """Stand before a gate that allows two changes a second and twenty requests besides."""
 
         async def inside(scope: Scope, receive: Receive, send: Send) -> None:
             await PlainTextResponse("let in")(scope, receive, send)
 
-        self._gate = Gate(inside, token=Secret(token), own_host="", changes_per_s=2, now=clock)
+        self._gate = Gate(inside, token=Secret(token), own_host="", changes_per_s=2, reads_per_s=20, now=clock)
 
-    async def call(self, shown: str = TOKEN, method: str = "GET", peer: str = "127.0.0.1") -> tuple[int, str]:
+    async def call(
+        self, shown: str = TOKEN, method: str = "GET", peer: str = "127.0.0.1", path: str = "/status"
+    ) -> tuple[int, str]:
         """Return the answer's status and when to come again."""
         said: list[Message] = []
 
@@ -116,7 +118,7 @@ class Callers:
             raise AssertionError("the body was asked for")
 
         headers = [(b"host", b"localhost"), (b"authorization", f"Bearer {shown}".encode())]
-        scope = {"type": "http", "method": method, "path": "/status", "headers": headers, "client": (peer, 1)}
+        scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": (peer, 1)}
         await self._gate(scope, receive, send)
         found = {name.decode(): value.decode() for name, value in said[0]["headers"]}
         return said[0]["status"], found.get("retry-after", "")
@@ -153,3 +155,28 @@ async def test_a_refused_change_uses_up_nothing(clock: Clock) -> None:
     for _ in range(100):
         assert (await callers.call(method="POST", peer="10.0.0.1"))[0] == 403
     assert (await callers.call(method="POST"))[0] == 200
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+async def test_who_asks_too_often_has_to_wait_and_may_go_on_changing(token: str, clock: Clock) -> None:
+    callers = Callers(clock, token)
+    assert {await callers.call(path=path) for path in ("/status", "/metrics") for _ in range(100)} == {(200, "")}
+    assert await callers.call() == (429, "1")
+    assert await callers.call(method="HEAD", path="/") == (429, "1")
+    assert await callers.call(method="POST") == (200, "")
+    clock.now_s += 0.05
+    assert await callers.call() == (200, "")
+
+
+async def test_health_is_told_to_whoever_has_asked_too_often(clock: Clock) -> None:
+    callers = Callers(clock)
+    while await callers.call() == (200, ""):
+        pass
+    assert {await callers.call(path="/health/live") for _ in range(1_000)} == {(200, "")}
+
+
+async def test_one_address_asking_too_often_keeps_nobody_else_waiting(clock: Clock) -> None:
+    callers = Callers(clock)
+    while await callers.call(peer="10.0.0.1") == (200, ""):
+        pass
+    assert await callers.call(peer="10.0.0.2") == (200, "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 from websockets.frames import Close
 from websockets.http11 import Response
 
+from bridge.errors import ProtocolError
 from bridge.ingest.endings import Cause, Ended, LoginRefusedError, cause_of, reason_of
 
 GONE = Close(1001, "")
@@ -27,12 +30,17 @@ GONE = Close(1001, "")
         (TimeoutError(), "no answer within the time allowed"),
         (Ended("no answer to our ping in 10 s"), "no answer to our ping in 10 s"),
         (LoginRefusedError("login refused: no such key"), "login refused: no such key"),
-        (ConnectionRefusedError(111, "Connect call failed"), "[Errno 111] Connect call failed"),
-        (OSError(), "OSError"),
+        (ConnectionRefusedError(111, "Connect call failed"), "exchange.example cannot be reached: Connect call failed"),
+        (
+            socket.gaierror(-2, "Name or service not known"),
+            "exchange.example cannot be reached: Name or service not known",
+        ),
+        (ProtocolError("odd"), "odd"),
+        (ProtocolError(), "ProtocolError"),
     ],
 )
 def test_every_end_has_its_words(trouble: BaseException, words: str) -> None:
-    assert reason_of(trouble) == words
+    assert reason_of(trouble, "wss://exchange.example:9443/api?protocol=1.1") == words
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ _INTRODUCTION = """# Settings
 
 From the environment and from `.env`, where the environment wins; an empty value counts as unset. All are
 checked at start, before anything connects. `bitmart-bridge check` shows those in force, secrets masked.
-This page is made of `bridge/settings.py`.
+This page is made of `bridge/settings_table.py`.
 
 """
 

@@ -25,7 +25,7 @@ _ERRORS: Final = {
     "404": "There is no such thing",
     "413": "The body is too long",
     "422": "A member of the request is wrong: the answer names it",
-    "429": "Too many wrong tokens or changes from this address: Retry-After says how long to wait",
+    "429": "Too many wrong tokens, changes or requests from this address: Retry-After says how long to wait",
     "503": "Redis is out of reach",
 }
 _WAITING: Final[list[Node]] = [
