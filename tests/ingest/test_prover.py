@@ -293,17 +293,20 @@ async def test_a_gap_of_hundreds_of_candles_is_filled_by_several_calls(valkey_ur
 
 
 async def test_two_ingesters_on_one_store_write_each_candle_once(valkey_url: str) -> None:
-    async with staged(exchange(), valkey_url, *MINUTES) as stage:
-        async with stage.ingester("one", replicas=2) as one, stage.ingester("two", replicas=2) as two:
-            rosters = [ingester.vitals.membership.roster for ingester in (one, two)]
-            await wait_until(lambda: all(len(roster.cards) == 2 for roster in rosters), "they know each other")
-            await stage.until_right()
-            # Whoever takes a series over on a busy machine may find it some candles behind: these go by so fast.
-            found = await stage.events("gap_found")
-            await stage.until_right(4)
-            assert one.vitals.writer.tally.repeats + two.vitals.writer.tally.repeats > 0
-            assert one.vitals.writer.tally.refused == two.vitals.writer.tally.refused == 0
-            assert await stage.events("gap_found") == found
+    async with (
+        staged(exchange(), valkey_url, *MINUTES) as stage,
+        stage.ingester("one", replicas=2) as one,
+        stage.ingester("two", replicas=2) as two,
+    ):
+        rosters = [ingester.vitals.membership.roster for ingester in (one, two)]
+        await wait_until(lambda: all(len(roster.cards) == 2 for roster in rosters), "they know each other")
+        await stage.until_right()
+        # Whoever takes a series over on a busy machine may find it some candles behind: these go by so fast.
+        found = await stage.events("gap_found")
+        await stage.until_right(4)
+        assert one.vitals.writer.tally.repeats + two.vitals.writer.tally.repeats > 0
+        assert one.vitals.writer.tally.refused == two.vitals.writer.tally.refused == 0
+        assert await stage.events("gap_found") == found
 
 
 async def test_a_store_that_lost_its_newest_candles_gets_them_again(valkey_url: str) -> None:
