@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from tests.chaos import table
+from tests.chaos.dates import MISSING, library
 from tests.chaos.plan import RATE, SYMBOLS, drawn
 from tests.chaos.run import Outcome, played
 from tests.chaos.schedule import acts
@@ -28,6 +29,7 @@ _SECONDS: Final = 20.0
 @click.option("--seconds", default=_SECONDS, show_default=True, help="How long faults strike in each run.")
 @click.option("--symbols", default=SYMBOLS, show_default=True, help="Contracts that are wanted.")
 @click.option("--rate", default=RATE, show_default=True, help="Market seconds per second.")
+@click.option("--replicas", default=2, show_default=True, type=click.IntRange(1, 2), help="Ingesters of each topic.")
 @click.option("--emptied/--no-emptied", default=True, show_default=True, help="Whether the store may lose all it had.")
 @click.option("--keep", is_flag=True, help="Keep the logs of runs that went well, too.")
 @click.option("--protections", is_flag=True, help="Instead, take out one protection at a time: each has to be missed.")
@@ -39,6 +41,7 @@ def main(
     seconds: float,
     symbols: int,
     rate: float,
+    replicas: int,
     emptied: bool,
     keep: bool,
     protections: bool,
@@ -49,12 +52,14 @@ def main(
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     if protections:
         sys.exit(0 if _protections() else 1)
+    if library() is None:
+        click.echo(MISSING)
     struck: Counter[str] = Counter()
     failed = 0
     click.echo(table.HEADER)
     for seed in range(first, first + seeds):
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
-        plan = drawn(seed, seconds, symbols=symbols, rate=rate)
+        plan = drawn(seed, seconds, symbols=symbols, rate=rate, replicas=replicas)
         outcome = asyncio.run(played(plan, folder, acts(plan, emptied=emptied)))
         _told(outcome, verbose=verbose)
         struck += outcome.journal.counts

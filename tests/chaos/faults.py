@@ -15,6 +15,7 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from bridge.simulator.faults import Faults, FaultValue
+from tests.chaos.dates import library
 from tests.chaos.stage import Stage
 
 Strike = Callable[[Stage, Random], AbstractAsyncContextManager[None]]
@@ -24,6 +25,8 @@ _FULL: Final = "1"
 _ROOMY: Final = "1gb"
 _SOME: Final = 12
 _RETRY_S: Final = 0.1
+# By how much a date is off after a step: back, ahead, by a leap second, into another year.
+_STEPS_S: Final = (-7_200.0, -30.0, -1.0, 1.0, 45.0, 7_200.0, 31_536_000.0)
 _OFF: Final = Faults()
 
 
@@ -122,6 +125,17 @@ async def _ingester_halted(stage: Stage, dice: Random) -> AsyncIterator[None]:
         yield
     finally:
         program.resume()
+
+
+@asynccontextmanager
+async def _date_stepped(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    """Let one host's date jump, and jump back."""
+    date = dice.choice(stage.dates)
+    date.step(dice.choice(_STEPS_S))
+    try:
+        yield
+    finally:
+        date.right()
 
 
 @asynccontextmanager
@@ -240,9 +254,12 @@ ALWAYS: Final = (
 
 LONG_SILENCE: Final = switch("rest_500", _on, 8.0, rest_away=True)
 
+DATE_STEPPED: Final = Fault("date_stepped", _date_stepped, 3.0, frozenset({"dates"}))
+
 # These are drawn.
 OTHERS: Final = (
     ALL_INGESTERS_KILLED,
+    *([DATE_STEPPED] if library() else ()),
     Fault("store_halted", _store_halted, 3.0, _STORE),
     Fault("clients_cut", clients_cut, 0.0, _STORE, weight=3),
     Fault("closed_rewound", closed_rewound, 0.0, _STORE, weight=1),

@@ -35,6 +35,7 @@ class Plan:
         proof_timeout_s: market seconds after which the socket's word is taken for REST's.
         dates_off_s: by how much the host's date is off, for each ingester.
         private_sync_s: wall seconds between two regular reads of the account.
+        replicas: how many ingesters serve each topic: with one, who takes over has heard nothing before.
         last_words: whether every period shown live must have been called closed: only while no socket is lost.
     """
 
@@ -45,6 +46,7 @@ class Plan:
     proof_timeout_s: int
     dates_off_s: tuple[float, ...]
     private_sync_s: int = 4
+    replicas: int = 2
     last_words: bool = False
 
     @property
@@ -64,7 +66,7 @@ class Plan:
         return [*klines, "futures/order", "futures/position"]
 
 
-def drawn(seed: int, seconds: float, *, symbols: int = SYMBOLS, rate: float = RATE) -> Plan:
+def drawn(seed: int, seconds: float, *, symbols: int = SYMBOLS, rate: float = RATE, replicas: int = 2) -> Plan:
     """Draw the story of a seed."""
     dice = Random(seed)  # noqa: S311 - a repeatable story, not cryptography
     week = dice.choice(("monday", "thursday"))
@@ -87,4 +89,5 @@ def drawn(seed: int, seconds: float, *, symbols: int = SYMBOLS, rate: float = RA
         timeframes=("1m", "5m", _LONG_TIMEFRAMES[seed % len(_LONG_TIMEFRAMES)]),
         proof_timeout_s=IMPATIENT_S if seed % 4 == 0 else PATIENT_S,
         dates_off_s=(dice.choice(_DATES_OFF_S), dice.choice(_DATES_OFF_S)),
+        replicas=replicas,
     )

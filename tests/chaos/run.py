@@ -146,8 +146,9 @@ async def _reach(redis: Redis, stage: Stage, wanted: Sequence[tuple[str, str]], 
 
 
 async def _resynced(stage: Stage, since_ms: int) -> bool:
-    """Whether the account was read completely since then, and both ingesters have nothing left to write."""
+    """Whether the account was read completely since then, rare symbols included, and nobody has anything to write."""
     async with stage.redis() as redis:
-        at = await redis.hget(stage.keys.synced, "at")
+        read = await redis.hmget(stage.keys.synced, "at", "swept")
         states = [await redis.hgetall(stage.keys.ingester(program.name)) for program in stage.ingesters]
-    return (int(at or 0) > since_ms or not stage.plan.synced) and all(state.get("depth") == "0" for state in states)
+    complete = all(int(until or 0) > since_ms for until in read)
+    return (complete or not stage.plan.synced) and all(state.get("depth") == "0" for state in states)

@@ -22,9 +22,10 @@ from bridge.store.desired import Desired
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.values import Secret
-from tests.chaos.hurried import DATE_OFF
+from tests.chaos.dates import HostDate
 from tests.chaos.plan import Plan
 from tests.chaos.programs import IngesterProgram, Program
+from tests.chaos.strangers import Strangers
 from tests.store.servers import own_port
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ _HURRIED: Final = {
     "RECONCILE_INTERVAL_S": "0.5",
     "HEARTBEAT_INTERVAL_S": "0.3",
     "MEMBER_LIFETIME_S": "2",
-    "REPLICAS": "2",  # both hear and write everything: that is where entries could be doubled
     "REDIS_TIMEOUT_S": "2",
     "CAP_KLINES": _ENDLESS,
     "CAP_CLOSED_1M": _ENDLESS,
@@ -77,6 +77,7 @@ class Stage:
         self.exchange = Simulator(plan.scenario, port=own_port())
         self.store = EmbeddedServer(folder / "store", port=own_port())
         self.ingesters: list[Program] = []
+        self.dates: list[HostDate] = []
         self.symbols = [name for name, item in self.exchange.market.contracts.items() if item.life is not Life.DELISTED]
         self.dead = {name for name, item in self.exchange.market.contracts.items() if item.life is Life.DEAD}
         self._program = program
@@ -99,7 +100,9 @@ class Stage:
             await Desired(redis, self.keys).change("chaos", add=self.plan.topics(self.symbols))
         self._trading = asyncio.create_task(self._trade(), name="trader")
         for number, off_s in enumerate(self.plan.dates_off_s):
-            program = self._program(f"ingester{number}", self.folder, self._environment(off_s))
+            name = f"ingester{number}"
+            self.dates.append(HostDate(self.folder / f"{name}.date", off_s))
+            program = self._program(name, self.folder, {**self._environment(), **self.dates[-1].environment()})
             self.ingesters.append(program)
             program.start()
 
@@ -161,11 +164,15 @@ class Stage:
         dice = Random(self.plan.seed)  # noqa: S311 - a repeatable story, not cryptography
         script = Script(self.exchange.account, _ORDER_EVERY_S * 1000, dice)
         script.begin(self.exchange.market.start - 600_000)
+        rare = [symbol for symbol in self.symbols if symbol not in script.symbols]
+        dice = Random(-self.plan.seed)  # noqa: S311 - as above
+        strangers = Strangers(self.exchange.account, rare, dice, self.exchange.now)
         while True:
             script.advance(self.exchange.now)
+            strangers.advance(self.exchange.now)
             await asyncio.sleep(_TURN_S)
 
-    def _environment(self, off_s: float) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         exchange, account = self.exchange, self.exchange.scenario
         return {
             **_HURRIED,
@@ -176,9 +183,10 @@ class Stage:
             "BITMART_API_KEY": account.api_key,
             "BITMART_API_SECRET": account.api_secret,
             "BITMART_API_MEMO": account.api_memo,
+            # With two, both hear and write everything: that is where entries could be doubled.
+            "REPLICAS": str(self.plan.replicas),
             "PRIVATE_SYNC_S": str(self.plan.private_sync_s),
             "PROOF_TIMEOUT_S": str(self.plan.proof_timeout_s),
-            DATE_OFF: str(off_s),
         }
 
 

@@ -11,7 +11,7 @@ from tests.chaos.run import Outcome
 _WHERE: Final = {
     "rest": ("rest_", "gateway_message"),
     "store": ("store_", "clients_cut", "closed_rewound"),
-    "ingester": ("ingester_",),
+    "ingester": ("ingester_", "date_"),
     "exchange": ("exchange_down",),
 }
 # Whatever strikes elsewhere strikes what the sockets say.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Final, cast
 
 from bridge.timeframes import DAY_MS, Timeframe
+from tests.chaos.live import Entry, Fields, judge_last_words, judge_live, said
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -20,18 +21,11 @@ if TYPE_CHECKING:
     from bridge.simulator.positions import Position
     from bridge.store.keys import Keys
 
-Fields = Mapping[str, str]
-Entry = tuple[str, Fields]
-
 _PRICES: Final = ("open", "high", "low", "close")
 _RANKS: Final = {"accepted": 1, "open": 2, "partially_filled": 2, "filled": 3, "canceled": 3, "triggered": 3}
 _FINISHED: Final = 4
 # An order from before the floor may end between the floor and the first subscription's taking effect: nobody is told.
 _ENTRANCE_MS: Final = 10_000
-# What an entry says besides what is the case: two entries that differ in nothing else say it twice.
-_FLEETING: Final = frozenset(
-    {"source", "received_at", "event", "action", "updated_at", "created_at", "liquidation_price", "v"}
-)
 
 
 @dataclass(slots=True)
@@ -89,9 +83,9 @@ async def judged(case: Case, redis: Redis) -> Verdict:
         closed = await _entries(redis, case.keys.closed_klines(symbol, timeframe))
         _judge_closed(verdict, case, (symbol, timeframe), closed)
         live = await _entries(redis, case.keys.klines(symbol, timeframe))
-        _judge_live(verdict, f"{symbol} {timeframe}", live)
+        judge_live(verdict, f"{symbol} {timeframe}", live)
         if case.last_words:
-            _judge_last_words(verdict, f"{symbol} {timeframe}", live, closed)
+            judge_last_words(verdict, f"{symbol} {timeframe}", live, closed)
     kept = int(await redis.hget(case.keys.synced, "floor") or 0)
     floor = case.floor or kept
     if kept > floor:
@@ -100,6 +94,7 @@ async def judged(case: Case, redis: Redis) -> Verdict:
     orders = await _entries(redis, case.keys.orders)
     _judge_order_stream(verdict, orders)
     _judge_orders(verdict, case.exchange, orders, floor)
+    _judge_plans(verdict, case.exchange, orders, floor)
     _judge_positions(verdict, case.exchange, await _entries(redis, case.keys.positions))
     return verdict
 
@@ -154,39 +149,6 @@ def _true(fields: Fields, fact: CandleFact) -> bool:
     return all(fact[price] is None or Decimal(fields[price]) == Decimal(str(fact[price])) for price in _PRICES)
 
 
-def _judge_live(verdict: Verdict, name: str, entries: Sequence[Entry]) -> None:
-    """No period returns, none shrinks, and nothing follows a period's last word."""
-    for (_, earlier), (entry_id, later) in pairwise(entries):
-        verdict.counts["live"] += 1
-        ahead = int(later["open_time"]) - int(earlier["open_time"])
-        if ahead < 0:
-            verdict.fail("live backwards", f"{name} {entry_id}: {later['open_time']} after {earlier['open_time']}")
-        elif ahead == 0 and earlier["closed"] == "1":
-            verdict.fail("live after closed", f"{name} {entry_id}: {dict(later)}")
-        elif ahead == 0 and _shrinks(earlier, later):
-            verdict.fail("live backwards", f"{name} {entry_id}: {dict(later)} after {dict(earlier)}")
-        elif ahead == 0 and _said(earlier) == _said(later):
-            verdict.fail("live twice", f"{name} {entry_id}: {dict(later)}")
-
-
-def _judge_last_words(verdict: Verdict, name: str, live: Sequence[Entry], closed: Sequence[Entry]) -> None:
-    """Every period that traded between the first and the last shown live was called closed there."""
-    shown = [int(fields["open_time"]) for _, fields in live]
-    ended = {int(fields["open_time"]) for _, fields in live if fields["closed"] == "1"}
-    for _, fields in closed:
-        opened = int(fields["open_time"])
-        if shown and shown[0] < opened < shown[-1] and fields["source"] != "empty" and opened not in ended:
-            verdict.fail("live without last word", f"{name} {opened}")
-
-
-def _shrinks(earlier: Fields, later: Fields) -> bool:
-    return (
-        Decimal(later["volume"]) < Decimal(earlier["volume"])
-        or Decimal(later["high"]) < Decimal(earlier["high"])
-        or Decimal(later["low"]) > Decimal(earlier["low"])
-    )
-
-
 def _judge_fills(verdict: Verdict, exchange: Simulator, entries: Sequence[Entry], floor: int) -> None:
     """Every execution since the floor is there, once, and true."""
     fills = [fields for _, fields in entries if fields["type"] == "fill"]
@@ -214,7 +176,7 @@ def _judge_order_stream(verdict: Verdict, entries: Sequence[Entry]) -> None:
             filled = Decimal(earlier["filled_size"]), Decimal(later["filled_size"])
             if ranks[1] < ranks[0] or filled[1] < filled[0]:
                 verdict.fail("order backwards", f"{order_id}: {dict(later)} after {dict(earlier)}")
-            elif _said(earlier) == _said(later):
+            elif said(earlier) == said(later):
                 verdict.fail("order twice", f"{order_id}: {dict(later)}")
 
 
@@ -228,6 +190,18 @@ def _judge_orders(verdict: Verdict, exchange: Simulator, entries: Sequence[Entry
                 verdict.fail("order missing", f"{order_id}, {order}")
         elif _state(last[order_id]) != _true_state(order):
             verdict.fail("order stale", f"{dict(last[order_id])}; the truth: {order}")
+
+
+def _judge_plans(verdict: Verdict, exchange: Simulator, entries: Sequence[Entry], floor: int) -> None:
+    """Every order that waited for a price since the floor has come to its true last state."""
+    last = {order_id: changes[-1] for order_id, changes in _grouped(entries, "order", "order_id")}
+    for order_id, plan in exchange.account.plans.orders.items():
+        status = "accepted" if plan.state != _FINISHED else "triggered" if plan.executed else "canceled"
+        if order_id not in last:
+            if plan.create_time >= floor:
+                verdict.fail("order missing", f"{order_id}, {plan}")
+        elif last[order_id]["status"] != status:
+            verdict.fail("order stale", f"{dict(last[order_id])}; the truth: {plan}")
 
 
 def _state(fields: Fields) -> tuple[str, Decimal, Decimal, Decimal]:
@@ -254,7 +228,7 @@ def _judge_positions(verdict: Verdict, exchange: Simulator, entries: Sequence[En
     for (symbol, slot), changes in _positions(entries):
         last[symbol, slot] = changes[-1]
         for earlier, later in pairwise(changes):
-            if _said(earlier) == _said(later):
+            if said(earlier) == said(later):
                 verdict.fail("position twice", f"{symbol} {slot}: {dict(later)}")
     verdict.counts["positions"] += len(last)
     for (symbol, slot), position in exchange.account.positions.items():
@@ -286,10 +260,6 @@ def _grouped(entries: Sequence[Entry], kind: str, name: str) -> Iterator[tuple[s
     chosen = sorted((fields for _, fields in entries if fields["type"] == kind), key=lambda fields: fields[name])
     for value, group in groupby(chosen, key=lambda fields: fields[name]):
         yield value, list(group)
-
-
-def _said(fields: Fields) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if name not in _FLEETING}
 
 
 async def _entries(redis: Redis, stream: str) -> list[Entry]:
