@@ -37,6 +37,13 @@ class Seen:
         counts = Counter(state.state.value for state in self.topics.values())
         return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"
 
+    @property
+    def heading(self) -> str:
+        """How much is wished for."""
+        count = len(self.wishes.topics)
+        paused = ", paused" if self.wishes.paused else ""
+        return f"{count} {'wish' if count == 1 else 'wishes'} (revision {self.wishes.revision}{paused})"
+
     def troubled_first(self) -> list[tuple[str, TopicState]]:
         """Return all topics, those before the others that are not active."""
         return sorted(self.topics.items(), key=lambda pair: (pair[1].state is State.ACTIVE, pair[0]))
@@ -77,8 +84,7 @@ def _json(seen: Seen) -> str:
 
 
 def _text(seen: Seen) -> str:
-    wishes = seen.wishes
-    lines = [f"{len(wishes.topics)} wishes (revision {wishes.revision}{', paused' if wishes.paused else ''})"]
+    lines = [seen.heading]
     for name, state in seen.alive.items():
         lines.append(
             f"ingester {name}: public {state.get('public')}, private {state.get('private')},"

@@ -41,9 +41,7 @@ async def watch(settings: Settings, stop: asyncio.Event, every_s: float, console
 
 def screen(seen: Seen, height: int) -> Group:
     """Return what a terminal of `height` lines shows; of the topics those in trouble first, as many as fit."""
-    wishes = seen.wishes
-    paused = ", paused" if wishes.paused else ""
-    heading = Text(f"{len(wishes.topics)} wishes (revision {wishes.revision}{paused}), topics: {seen.counted()}")
+    heading = Text(f"{seen.heading}, topics: {seen.counted()}")
     room = max(_FEWEST, height - _AROUND - len(seen.alive))
     return Group(heading, _ingesters(seen), _topics(seen, room), Text("Ctrl-C ends", style="dim"))
 

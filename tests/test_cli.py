@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import logging
@@ -11,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
@@ -250,6 +252,18 @@ async def test_check_tries_the_server_of_up_where_no_other_is_named(
     code, out, _ = await asyncio.to_thread(partial(run, home, "check", "--redis-url", valkey_url, **nowhere))
     assert "\nREDIS_URL=********\n" in out
     assert "public socket: FAILED, 127.0.0.1 cannot be reached: " in out
+
+
+def test_ctrl_c_before_anything_runs_says_nothing(here: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bridge.loop.run", interrupted)
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        code, out, err = here("tail", "--redis-url", "redis://127.0.0.1:6390")
+        gc.collect()
+    assert (code, out, err.strip(), complaints) == (130, "", "", [])
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -43,7 +43,7 @@ async def test_an_empty_store_has_no_wishes_and_nobody_alive(store: Redis, valke
 async def test_a_wish_that_nobody_serves_is_pending_and_says_so(store: Redis, valkey_url: str) -> None:
     await Desired(store, KEYS).change("shared", add=[BTC])
     assert await text(valkey_url) == [
-        "1 wishes (revision 1)",
+        "1 wish (revision 1)",
         "no live ingester",
         "topics: 1 pending",
         f"  pending   {BTC:<40}  no live ingester serves it yet",

@@ -33,7 +33,7 @@ def seen(topics: dict[str, TopicState]) -> Seen:
 
 def test_it_shows_ingesters_and_topics() -> None:
     text = rendered(seen({TOPIC: TopicState(State.REJECTED, 0, "Invalid channel")}))
-    assert "1 wishes (revision 7), topics: 1 rejected" in text
+    assert "1 wish (revision 7), topics: 1 rejected" in text
     assert all(word in text for word in ("one", "open", "12", TOPIC, "Invalid channel"))
 
 
@@ -57,7 +57,7 @@ async def test_it_follows_what_changes_and_ends_when_told(store: Redis, valkey_u
     watching = asyncio.create_task(watch(Settings(redis_url=Secret(valkey_url)), stop, 0.05, console))
     await wait_until(lambda: "0 wishes" in out.getvalue(), "it shows that nothing is wanted")
     await Desired(store, Keys()).change("shared", add=[TOPIC])
-    await wait_until(lambda: "1 wishes" in out.getvalue(), "it shows the wish")
+    await wait_until(lambda: "1 wish" in out.getvalue(), "it shows the wish")
     stop.set()
     await watching
 

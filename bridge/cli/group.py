@@ -58,12 +58,15 @@ async def stoppable(part: Callable[[asyncio.Event], Awaitable[None]]) -> None:
 
 def run(whole: Coroutine[None, None, None]) -> None:
     """Run in an event loop; an error that ends one of the parts comes out as itself, not wrapped in groups."""
-    from bridge import loop
-
     try:
+        from bridge import loop
+
         loop.run(whole)
     except BaseExceptionGroup as group:
         raise _innermost(group) from group
+    finally:
+        # By Ctrl-C before the loop runs it has not begun, and would complain of that beside the shell's prompt.
+        whole.close()
 
 
 def _innermost(group: BaseExceptionGroup[BaseException]) -> BaseException:

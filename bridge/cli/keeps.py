@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,10 +46,17 @@ def record(
     origin = {"exchange": exchange.name, "environment": exchange.environment}
     recorder = Recorder(chosen, exchange, topics)
     end = log.configure(chosen.log_level, chosen.log_format)
-    click.echo(f"recording into {folder}; Ctrl-C ends it", err=True)
     files = FrameFiles(folder, origin, largest_mb=rotate_mb, longest_s=rotate_minutes * 60)
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    async def recording(stop: asyncio.Event) -> None:
+        say(f"recording into {folder}; Ctrl-C ends it")
+        await recorder.run(stop, files, say)
+
     try:
-        run(stoppable(lambda stop: recorder.run(stop, files, lambda text: click.echo(text, err=True))))
+        run(stoppable(recording))
     finally:
         files.close()
         end()

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from bridge.consumer.connecting import connect
-from bridge.consumer.group import Rules
-from bridge.consumer.positions import FIRST_ID, Positions
 from bridge.consumer.records import Entry
+from bridge.consumer.shells import GroupShell, PlainShell, Shell
 from bridge.consumer.steps import carry_out, is_passing
-from bridge.consumer.trimming import OnMissed, warn
-from bridge.consumer.ways import Streams, Way, grouped, plain
-from bridge.store.keys import Keys
 
 log = logging.getLogger(__name__)
 
 
-class _Blocking:
+class _Blocking(Shell):
     """An endless iterator over entries: whoever asks for the next one has processed the last.
 
     A `for` that begins after a `break` or an exception is given the entry at which the one before ended once more.
     """
 
-    _way: Way
-
-    def __init__(self, client: Any) -> None:  # noqa: ANN401 - any of redis-py's clients, or a URL
-        self._owned = isinstance(client, str)
-        self._client = connect(client) if isinstance(client, str) else client
+    def _connected(self, url: str) -> Any:  # noqa: ANN401 - a client of redis-py
+        return connect(url)
 
     def __enter__(self) -> Self:
         """Return the reader itself; its end closes it."""
@@ -75,73 +67,15 @@ class _Blocking:
                 self._client.close()
 
 
-class Reader(_Blocking):
+class Reader(_Blocking, PlainShell):
     """Reads streams from a position that is kept: each entry at least once, in each stream's order."""
 
-    def __init__(
-        self,
-        client: Any,  # noqa: ANN401 - any of redis-py's clients, or a URL
-        streams: Streams,
-        *,
-        positions: Positions | None = None,
-        start: str = FIRST_ID,
-        count: int = 500,
-        on_missed: OnMissed = warn,
-    ) -> None:
-        """Prepare to read; nothing is sent yet.
 
-        Args:
-            client: Redis' URL, or a client made by `connect`.
-            streams: their names, as `Keys` gives them.
-            positions: where to keep how far all is processed; nowhere if not given.
-            start: where a stream without a kept position begins: `0-0` with the oldest entry there is, `$` with what
-                comes from now on, or after an id.
-            count: most entries of a stream at once.
-            on_missed: called when entries were trimmed before they were read; logs a warning if not given.
-
-        Raises:
-            ConsumerError: the client answers in bytes, or there are no streams.
-        """
-        super().__init__(client)
-        self._way = plain(self._client, streams, positions, start=start, count=count, on_missed=on_missed)
-
-
-class GroupReader(_Blocking):
+class GroupReader(_Blocking, GroupShell):
     """Reads streams as one consumer of a group, whose consumers share the work: each entry at least once.
 
     Order holds as far as one consumer's work goes; what is tried again, or taken over, comes later than it stands.
     """
-
-    def __init__(
-        self,
-        client: Any,  # noqa: ANN401 - any of redis-py's clients, or a URL
-        streams: Streams,
-        group: str,
-        *,
-        consumer: str = "",
-        rules: Rules = Rules(),  # noqa: B008 - frozen
-        keys: Keys | None = None,
-        on_missed: OnMissed = warn,
-    ) -> None:
-        """Prepare to read; nothing is sent yet.
-
-        Args:
-            client: Redis' URL, or a client made by `connect`.
-            streams: their names, as `Keys` gives them.
-            group: the group's name; it is made when missing.
-            consumer: this process' name in the group, kept over restarts; the host's name if not given. Two living
-                processes of one name give each other's entries twice.
-            rules: where a new group begins, how often an entry is tried, when a consumer is taken for dead.
-            keys: the prefix under which the dead letters stand.
-            on_missed: called when entries were trimmed before the group read them; logs a warning if not given.
-
-        Raises:
-            ConsumerError: the client answers in bytes, there are no streams, or the rules can't hold.
-        """
-        super().__init__(client)
-        names = group, consumer or socket.gethostname()
-        self._group = grouped(self._client, streams, names, rules, keys=keys, on_missed=on_missed)
-        self._way = self._group
 
     def run(self, work: Callable[[Entry], object]) -> None:
         """Do `work` with each entry, for ever; what raises is tried again, and goes to the dead letters in the end.

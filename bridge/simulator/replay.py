@@ -11,6 +11,7 @@ from bridge.simulator.delivery import Delivery
 from bridge.simulator.dialogue import Dialogue
 from bridge.simulator.door import Door
 from bridge.simulator.faults import Faults
+from bridge.simulator.place import Place
 from bridge.simulator.remembered import Remembered, RememberedRest
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.sockets import Sockets
@@ -31,7 +32,7 @@ _TURN_S = 0.02
 _MOST_AT_ONCE = 200
 
 
-class Replay:
+class Replay(Place):
     """Plays a recording on a loopback port to whoever subscribes.
 
     Its time is the recording's: it stands still until the first request, then runs from `lead_s` seconds before the
@@ -43,7 +44,6 @@ class Replay:
         stats: What it counted.
         sockets: The open WebSockets.
         ended: Set when the last frame was played.
-        port: Where it listens; 0 before the start unless one was asked for.
     """
 
     def __init__(
@@ -67,13 +67,12 @@ class Replay:
         Raises:
             ValueError: The speed is not above zero.
         """
+        super().__init__("127.0.0.1", port)
         self.scenario = Scenario(rate=speed, trading=False)
         self.faults = faults or Faults()
         self.stats = Stats()
         self.sockets = Sockets(self.stats)
         self.ended = asyncio.Event()
-        self.host = "127.0.0.1"
-        self.port = port
         self._frames = iter(recording)
         self._next: Heard | None = next(self._frames, None)
         self._clock = MarketClock(speed, recording.first - round(lead_s * 1000 * speed))
@@ -82,21 +81,6 @@ class Replay:
         self._door = self._hang_door()
         self._server: Server | None = None
         self._work: asyncio.Task[None] | None = None
-
-    @property
-    def public_ws_uri(self) -> str:
-        """Where public topics are."""
-        return f"ws://{self.host}:{self.port}/api?protocol=1.1"
-
-    @property
-    def private_ws_uri(self) -> str:
-        """Where the account's topics are."""
-        return f"ws://{self.host}:{self.port}/user?protocol=1.1"
-
-    @property
-    def rest_uri(self) -> str:
-        """The REST base, without a slash at its end."""
-        return f"http://{self.host}:{self.port}"
 
     async def __aenter__(self) -> Self:
         """Listen.

@@ -16,6 +16,7 @@ from bridge.simulator.faults import Faults
 from bridge.simulator.klines import Klines
 from bridge.simulator.ledger import Ledger
 from bridge.simulator.market import Market
+from bridge.simulator.place import Place
 from bridge.simulator.rest import Rest
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.script import Script
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Simulator:
+class Simulator(Place):
     """A BitMart futures exchange on a loopback port.
 
     Use it as an async context manager, or call `start` and `stop`. After `stop` it may be started again: on the same
@@ -51,8 +52,6 @@ class Simulator:
         sockets: The open WebSockets.
         account: The account, for orders by hand.
         market: The market, for reading.
-        host: Where it listens.
-        port: The port; 0 before the first start unless one was asked for.
     """
 
     def __init__(
@@ -73,10 +72,9 @@ class Simulator:
             port: The port to listen on; 0 takes a free one.
             ledger_path: A file to append the ledger to as lines of JSON.
         """
+        super().__init__(host, port)
         self.scenario = scenario or Scenario()
         self.faults = faults or Faults()
-        self.host = host
-        self.port = port
         self.ledger = Ledger(ledger_path)
         self.stats = Stats()
         self.sockets = Sockets(self.stats)
@@ -88,21 +86,6 @@ class Simulator:
         self._turns = self._plan_turns()
         self._server: Server | None = None
         self._work: asyncio.Task[None] | None = None
-
-    @property
-    def public_ws_uri(self) -> str:
-        """Where public topics are."""
-        return f"ws://{self.host}:{self.port}/api?protocol=1.1"
-
-    @property
-    def private_ws_uri(self) -> str:
-        """Where the account's topics are."""
-        return f"ws://{self.host}:{self.port}/user?protocol=1.1"
-
-    @property
-    def rest_uri(self) -> str:
-        """The REST base, without a slash at its end."""
-        return f"http://{self.host}:{self.port}"
 
     @property
     def now(self) -> int:
