@@ -269,8 +269,8 @@ class Ingester:
         }
 
     def _applied(self) -> None:
-        self._router.follow(self._reconciler.names.topic(name) for name in self._public.wanted)
         self._proving.give(self._prover, self._prover.listening)
+        self._router.follow(self._reconciler.names.topic(name) for name in self._public.wanted)
         self._reading.give(self._recovery, self._recovery.activated)
         self._heartbeat.stir()
 

@@ -92,11 +92,9 @@ class Prover:
             self._topics[name] = key = (topic.symbol, timeframe.value)
             self._series[key] = self._begin(topic.symbol, timeframe)
 
-    def show(self, kline: Kline) -> None:
-        """Take note of what the socket showed."""
-        series = self._series.get((kline.symbol, kline.timeframe))
-        if series is not None:
-            series.show(kline)
+    def series(self, symbol: str, timeframe: str) -> Series | None:
+        """Return the series of that name, if it is followed."""
+        return self._series.get((symbol, timeframe))
 
     def listening(self, topic: str) -> None:
         """Take note that a topic is active from now on."""

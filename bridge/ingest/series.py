@@ -98,12 +98,17 @@ class Series:
         if tail:
             self._forget_shown(tail.open_time)
 
-    def show(self, kline: Kline) -> None:
-        """Take note of what the socket showed of a period that is not written yet."""
+    def show(self, kline: Kline, outgrown: Kline | None = None) -> None:
+        """Take note of what the socket showed of a period that is not written yet.
+
+        `outgrown` is a state of the same period with no more volume than this one, if that is known already.
+        """
         self.mute_periods = 0
         before = self._shown.get(kline.open_time)
         if before is not None:
-            if not behind(kline, before):
+            # Most of what comes changes close and volume alone.
+            as_wide = before is outgrown and kline.high == before.high and kline.low == before.low
+            if as_wide or not behind(kline, before):
                 self._shown[kline.open_time] = kline
             return
         self._shown_until = max(self._shown_until, kline.open_time)

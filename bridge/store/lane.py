@@ -12,8 +12,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import hiredis
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 Answer = int | ResponseError
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_script: Final = attrgetter("script")
 _ASKING: Final = hiredis.pack_command(("ASKING",))
 
 
@@ -102,11 +99,16 @@ class Lane:
         return connection
 
     def _packed(self, batch: Sequence[Append]) -> bytes:
-        keys = [key for append in batch for key in append.keys]
-        runs = []
-        for script, alike in groupby(batch, _script):
-            same = list(alike)
-            runs.append((self._places[script], len(same[0].keys), [append.arguments for append in same]))
+        keys: list[str] = []
+        runs: list[tuple[int, int, list[tuple[str | int, ...]]]] = []
+        script: scripts.Script | None = None
+        same: list[tuple[str | int, ...]] = []
+        for append in batch:
+            if append.script is not script:
+                script, same = append.script, []
+                runs.append((self._places[script], len(append.keys), same))
+            keys += append.keys
+            same.append(append.arguments)
         command = ("EVALSHA", self._batch.sha, len(keys), *keys, _encode(runs))
         packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says one word
         return packed

@@ -115,7 +115,10 @@ class BitMartSession:
             topic = topics.CandleTopic(self._known.get(frame.group) or self._learn(frame.group))
             if len(self._candle_topics) < _KNOWN_TOPICS:
                 self._candle_topics[frame.group] = topic
-        return topic.name, [topic.kline(candle, received_at) for candle in frame.data.items]
+        items = frame.data.items
+        if len(items) == 1:
+            return topic.name, [topic.kline(items[0], received_at)]
+        return topic.name, [topic.kline(candle, received_at) for candle in items]
 
     def _receive_odd(self, frame: str | bytes, received_at: int, reason: str) -> tuple[str, Sequence[Record | Notice]]:
         if frame.strip() in ("pong", b"pong"):
