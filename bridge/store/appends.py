@@ -10,7 +10,7 @@ import msgspec
 
 from bridge.records import Event, Fill, Kline, Order, Position, PositionSide, Record, Resync, fields_of, slot_of
 from bridge.settings import Settings
-from bridge.store import scripts
+from bridge.store import resp, scripts
 from bridge.store.keys import Keys
 from bridge.timeframes import Timeframe
 
@@ -30,6 +30,7 @@ class Append(msgspec.Struct, frozen=True, gc=False):
 
     A newer append of the same `slot` may take an unsent one's place; `None` marks what must never be replaced. While a
     `final` one waits, nothing of its slot follows. `settled` is called with the script's answer if there is no slot.
+    `packed` are the keys as they stand in a command, if many appends share them.
     """
 
     script: scripts.Script
@@ -38,6 +39,7 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     slot: Hashable = None
     settled: Callable[[int], None] | None = None
     final: bool = False
+    packed: bytes = b""
 
     @property
     def stream(self) -> str:
@@ -64,11 +66,12 @@ class Append(msgspec.Struct, frozen=True, gc=False):
 class KlineAppends:
     """Makes the appends of one series: what they share is spelled once, because a candle changes thousands of times."""
 
-    __slots__ = ("_cap", "_closes", "_keys", "_open_time", "_opens", "_slot")
+    __slots__ = ("_cap", "_closes", "_keys", "_open_time", "_opens", "_packed", "_slot")
 
     def __init__(self, keys: tuple[str, str], cap: int) -> None:
         """Begin before the first period; `keys` are those of the stream and of its newest state."""
         self._keys = keys
+        self._packed = resp.words(keys)
         self._cap = cap
         self._open_time = -1
         self._opens = self._closes = self._slot = ""
@@ -92,7 +95,7 @@ class KlineAppends:
             kline.source,
             str(kline.received_at),
         )
-        return Append(scripts.KLINE, self._keys, arguments, self._slot, None, kline.closed == 1)
+        return Append(scripts.KLINE, self._keys, arguments, self._slot, None, kline.closed == 1, self._packed)
 
     def _turn(self, kline: Kline) -> None:
         """Spell the period of a candle."""

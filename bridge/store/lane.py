@@ -18,7 +18,7 @@ import hiredis
 import msgspec
 from redis.exceptions import NoScriptError, ResponseError
 
-from bridge.store import scripts
+from bridge.store import resp, scripts
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -99,7 +99,7 @@ class Lane:
         return connection
 
     def _packed(self, batch: Sequence[Append]) -> bytes:
-        keys: list[str] = []
+        packed, keys = [b""], 0
         runs: list[tuple[int, int, list[tuple[str | int, ...]]]] = []
         script: scripts.Script | None = None
         same: list[tuple[str | int, ...]] = []
@@ -107,11 +107,13 @@ class Lane:
             if append.script is not script:
                 script, same = append.script, []
                 runs.append((self._places[script], len(append.keys), same))
-            keys += append.keys
+            keys += len(append.keys)
+            packed.append(append.packed or resp.words(append.keys))
             same.append(append.arguments)
-        command = ("EVALSHA", self._batch.sha, len(keys), *keys, _encode(runs))
-        packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says one word
-        return packed
+        blob = _encode(runs)
+        packed[0] = resp.words(("EVALSHA", self._batch.sha, str(keys)))
+        packed.append(b"$%d\r\n%b\r\n" % (len(blob), blob))
+        return resp.command(4 + keys, packed)
 
 
 def _each(answer: object, batch: Sequence[Append]) -> Sequence[Answer]:

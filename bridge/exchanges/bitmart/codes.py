@@ -68,7 +68,8 @@ _LONGEST_NUMBER: Final = 64
 _PRICE: Final = r"(?=[0.]*[1-9])[0-9]{1,30}(?:\.[0-9]{1,30})?"
 _VOLUME: Final = r"[0-9]{1,30}(?:\.[0-9]{1,30})?"
 _CANDLE: Final = re.compile(rf"(?:{_PRICE} ){{4}}{_VOLUME}").fullmatch
-_CLOSE_AND_VOLUME: Final = re.compile(rf"{_PRICE} {_VOLUME}").fullmatch
+# The same of these two alone, a space between them: what changes most often.
+close_and_volume: Final = re.compile(rf"{_PRICE} {_VOLUME}").fullmatch
 
 
 def status_of(state: int, size: str, filled: str) -> Status:
@@ -111,11 +112,6 @@ def decimal(text: str) -> Decimal:
 def are_candle(open_: str, high: str, low: str, close: str, volume: str) -> bool:
     """Tell, by one look at all five, whether they are the plain numbers of a candle; others may be numbers, too."""
     return _CANDLE(f"{open_} {high} {low} {close} {volume}") is not None
-
-
-def are_close_and_volume(close: str, volume: str) -> bool:
-    """Tell the same of these two, where the others are known."""
-    return _CLOSE_AND_VOLUME(f"{close} {volume}") is not None
 
 
 def cost(fee: str) -> str:

@@ -120,18 +120,15 @@ class CandleTopic:
 
     def kline(self, candle: Candle, received_at: int) -> Kline:
         """Return the record of a candle; raise ValueError as `kline_of` does."""
-        as_wide = candle.h == self._high and candle.l == self._low and candle.o == self._open
-        if candle.ts != self._ts:
-            plain = False
-        elif as_wide:  # as nearly all are: close and volume alone are new
-            plain = codes.are_close_and_volume(candle.c, candle.v)
-        else:
-            plain = codes.are_candle(candle.o, candle.h, candle.l, candle.c, candle.v)
-        if not plain:
-            kline = kline_of(candle, self._symbol, self._timeframe, Source.WS, received_at)
-            self._ts, self._open_time, self._close_time = candle.ts, kline.open_time, kline.close_time
-        if not as_wide:
-            self._open, self._high, self._low = candle.o, candle.h, candle.l
+        close, volume = candle.c, candle.v
+        if (
+            candle.ts != self._ts
+            or candle.h != self._high
+            or candle.l != self._low
+            or candle.o != self._open
+            or not codes.close_and_volume(f"{close} {volume}")
+        ):
+            self._look(candle, received_at)
         # By position: names would cost as much as all the rest.
         return Kline(
             self._symbol,
@@ -141,12 +138,19 @@ class CandleTopic:
             self._open,
             self._high,
             self._low,
-            candle.c,
-            candle.v,
+            close,
+            volume,
             0,
             "ws",
             received_at,
         )
+
+    def _look(self, candle: Candle, received_at: int) -> None:
+        """Look closely at a candle that is not like the one before it but for close and volume."""
+        if candle.ts != self._ts or not codes.are_candle(candle.o, candle.h, candle.l, candle.c, candle.v):
+            kline = kline_of(candle, self._symbol, self._timeframe, Source.WS, received_at)
+            self._ts, self._open_time, self._close_time = candle.ts, kline.open_time, kline.close_time
+        self._open, self._high, self._low = candle.o, candle.h, candle.l
 
 
 def _orders(element: msgspec.Raw, _topic: Topic, received_at: int) -> Iterator[Record]:
