@@ -73,6 +73,7 @@ class Ingester:
         self._keys = keys
         self._identity = meta.identity(exchange.name, exchange.environment, settings.bitmart_api_key)
         self._stopping = asyncio.Event()
+        self._served = (frozenset[str](), frozenset[str]())
         self._clock = ExchangeClock(time.monotonic, host_ms())
         self._redis = client.commands(settings.redis_url)
         self._listener = client.blocking(settings.redis_url)
@@ -270,7 +271,10 @@ class Ingester:
 
     def _applied(self) -> None:
         self._proving.give(self._prover, self._prover.listening)
-        self._router.follow(self._reconciler.names.topic(name) for name in self._public.wanted)
+        served = (self._public.wanted, self._proving.topics)
+        if served != self._served:
+            self._served = served
+            self._router.follow(self._reconciler.names.topic(name) for name in self._public.wanted)
         self._reading.give(self._recovery, self._recovery.activated)
         self._heartbeat.stir()
 

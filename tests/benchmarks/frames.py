@@ -22,6 +22,8 @@ _SYMBOLS: Final = [f"COIN{number:03}USDT" for number in range(360)]
 SERIES: Final = [(symbol, timeframe) for symbol in _SYMBOLS for timeframe in Timeframe]
 TOPICS: Final = [f"{topics.KLINE_PREFIX}{topics.INTERVALS[timeframe]}:{symbol}" for symbol, timeframe in SERIES]
 TURN: Final = 500
+# As many as one socket carries, if settings allow it.
+WIDE: Final = 1_000
 MARKET: Final = len(TOPICS)
 
 _FIRST_VOLUME: Final = 140_203

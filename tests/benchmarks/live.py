@@ -29,8 +29,8 @@ async def measured(stand: Stand, rounds: int) -> dict[str, dict[str, float]]:
 
 async def _round(stand: Stand) -> dict[str, dict[str, float]]:
     return {
-        "1,000/s": await latency.ingester(stand, 1_000, 1_000),
-        "bare at 1,000/s": await latency.bare(stand, 1_000, 1_000),
+        "1,000/s": await latency.ingester(stand, 3_000, 1_000),
+        "bare at 1,000/s": await latency.bare(stand, 3_000, 1_000),
         "20,000/s": await latency.ingester(stand, 20_000, 20_000),
         "market": await _market(stand),
     }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.store.desired import Desired
-from tests.benchmarks.frames import TOPICS, TURN
+from tests.benchmarks.frames import TOPICS, WIDE
 from tests.benchmarks.stand import KEYS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _environment(stand: Stand, source: Source) -> dict[str, str]:
         "REDIS_URL": stand.settings.redis_url.reveal(),
         "SUBSCRIBE_DELAY_MS": "0",
         # A flood comes by one socket, as it does to the peers; the market by as many as an ingester opens by itself.
-        **({"TOPICS_PER_CONNECTION": str(TURN)} if source.turn == TURN else {}),
+        **({"TOPICS_PER_CONNECTION": str(source.turn)} if source.turn <= WIDE else {}),
         "REST_CALLS_PER_2S": "1",  # proving candles is not what is measured
         "LOG_LEVEL": "error",
     }

@@ -172,10 +172,10 @@ class _Exchange:
         parts: dict[asyncio.Transport, list[bytes]] = {}
         for number in range(self._next, self._next + count):
             parts.setdefault(self._carriers[TOPICS[number % self._turn]], []).append(self._frames[number])
+        self._sent_at += [time.monotonic_ns()] * count
         for transport, frames in parts.items():
             transport.write(b"".join(frames))
         self._next += count
-        self._sent_at += [time.monotonic_ns()] * count
 
 
 def _answer(socket: ServerConnection, request: Request) -> Response | None:
