@@ -37,7 +37,7 @@ def volume_of(frame: int, turn: int = TURN) -> str:
 @lru_cache(maxsize=4)
 def payloads(count: int, turn: int = TURN) -> list[bytes]:
     """Return the first `count` frames of the first `turn` topics; made once, so leave the list as it is."""
-    return [_kline(frame, turn) for frame in range(count)]
+    return [payload(frame, turn) for frame in range(count)]
 
 
 def frame_of(topic: int, volume: str, turn: int) -> int:
@@ -45,7 +45,8 @@ def frame_of(topic: int, volume: str, turn: int) -> int:
     return (int(volume) - _FIRST_VOLUME) * turn + topic
 
 
-def _kline(frame: int, turn: int) -> bytes:
+def payload(frame: int, turn: int = TURN) -> bytes:
+    """Return a frame of the first `turn` topics."""
     topic = TOPICS[frame % turn]
     return (
         f'{{"group":"{topic}","data":{{"symbol":"{topic.partition(":")[2]}","items":[{{"o":"63090.9","h":"63190.9",'
