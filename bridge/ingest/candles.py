@@ -7,6 +7,7 @@ over when a later one appears, or when its end and a grace have passed; its last
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Final
 
@@ -22,13 +23,33 @@ Series = tuple[str, str]
 _EARLY_MS: Final = 60_000
 
 
+class Newest:
+    """The newest candle of one series."""
+
+    __slots__ = ("kline",)
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.kline: Kline | None = None
+
+    def grown(self, kline: Kline) -> bool:
+        """Take a later state of the period under way, as nearly all are, and tell whether it was one."""
+        newest = self.kline
+        if newest is None or kline.open_time != newest.open_time or newest.closed or less(kline.volume, newest.volume):
+            return False
+        self.kline = kline
+        return True
+
+
 class Candles:
     """The newest candle of each series, a series being one symbol's candles of one timeframe."""
 
     def __init__(self, grace_ms: int) -> None:
         """Wait `grace_ms` of exchange time after a period's end before it is called over without a successor."""
         self._grace_ms = grace_ms
-        self._newest: dict[Series, Kline] = {}
+        self._newest: dict[Series, Newest] = {}
+        # No period under way ends before.
+        self._first_end_ms = 0
         self.late = 0
         self.early = 0
 
@@ -40,25 +61,36 @@ class Candles:
         if now_ms is not None and kline.open_time > now_ms + _EARLY_MS:
             self.early += 1
             return ()
-        series = (kline.symbol, kline.timeframe)
-        newest = self._newest.get(series)
-        if newest is None:
-            self._newest[series] = kline
+        known = self.newest(kline.symbol, kline.timeframe)
+        before = known.kline
+        if known.grown(kline):
             return (kline,)
-        ahead = kline.open_time - newest.open_time
-        if ahead < 0 or (ahead == 0 and (newest.closed or less(kline.volume, newest.volume))):
+        if before is not None and kline.open_time <= before.open_time:
             self.late += 1
             return ()
-        self._newest[series] = kline
-        return (_closed(newest), kline) if ahead and not newest.closed else (kline,)
+        known.kline = kline
+        self._first_end_ms = min(self._first_end_ms, kline.close_time)
+        return (kline,) if before is None or before.closed else (_closed(before), kline)
+
+    def newest(self, symbol: str, timeframe: str) -> Newest:
+        """Return where a series' newest candle is kept, for as long as the series is followed."""
+        return self._newest.get((symbol, timeframe)) or self._newest.setdefault((symbol, timeframe), Newest())
 
     def due(self, now_ms: int) -> list[Kline]:
         """Return the last words on periods whose end and grace have passed without a successor."""
-        over = [
-            kline for kline in self._newest.values() if not kline.closed and kline.close_time + self._grace_ms < now_ms
-        ]
-        last_words = [_closed(kline) for kline in over]
-        self._newest.update({(kline.symbol, kline.timeframe): kline for kline in last_words})
+        end_ms = now_ms - self._grace_ms
+        if self._first_end_ms >= end_ms:
+            return []
+        last_words, self._first_end_ms = [], sys.maxsize
+        for newest in self._newest.values():
+            kline = newest.kline
+            if kline is None or kline.closed:
+                continue
+            if kline.close_time < end_ms:
+                newest.kline = _closed(kline)
+                last_words.append(newest.kline)
+            else:
+                self._first_end_ms = min(self._first_end_ms, kline.close_time)
         return last_words
 
     def forget(self, symbol: str, timeframe: str) -> None:
@@ -67,7 +99,12 @@ class Candles:
 
     def interrupt(self, interrupted: Iterable[Series]) -> list[Kline]:
         """Drop these series, and return their candles under way: what was seen last of them need not be the last."""
-        dropped = [self._newest.pop(series) for series in interrupted if series in self._newest]
+        dropped = []
+        for series in interrupted:
+            newest = self._newest.get(series)
+            if newest is not None and newest.kline is not None:
+                dropped.append(newest.kline)
+                newest.kline = None
         return [kline for kline in dropped if not kline.closed]
 
 

@@ -8,12 +8,13 @@ from bridge.records import Kline
 
 
 def less(one: str, other: str) -> bool:
-    """Tell whether `one` is the smaller number. Nearly all are spelled alike or whole, and these compare fast."""
+    """Tell whether `one` is the smaller number. Nearly all are spelled alike or far enough apart for floats to tell."""
     if one == other:
         return False
-    if one.isdecimal() and other.isdecimal():
-        return int(one) < int(other)
-    return Decimal(one) < Decimal(other)
+    nearly_one, nearly_other = float(one), float(other)
+    if nearly_one == nearly_other:
+        return Decimal(one) < Decimal(other)
+    return nearly_one < nearly_other  # rounding never turns an order around
 
 
 def behind(row: Kline, shown: Kline) -> bool:

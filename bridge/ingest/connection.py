@@ -37,7 +37,7 @@ from bridge.ingest.endings import Cause, Ended, LoginRefusedError, cause_of, rea
 from bridge.ingest.frames import FrameSocket, opened
 from bridge.ingest.subscriptions import Subscriptions
 from bridge.log import Sampled
-from bridge.records import EventName, Record
+from bridge.records import EventName, Kline, Record
 from bridge.settings import Settings
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class Connection:
             if topic:
                 data_at[topic] = at
             for item in said:
-                if isinstance(item, Record):
+                if isinstance(item, Kline) or isinstance(item, Record):  # noqa: SIM101 - a union is slow to look through
                     take(item)
                 else:
                     self._notice(item)

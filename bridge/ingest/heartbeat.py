@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from bridge.store.client import Unreachable, described
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 # How old the published stamp of a topic's last data may get, and how close together two reports may come.
 _DATA_AGE_MS: Final = 5_000
 _GAP_S: Final = 0.05
+# Every so many beats the topics are looked through, though nobody said that one changed: thousands take a while.
+_BEATS: Final = 4
 
 
 class Heartbeat:
@@ -65,11 +68,12 @@ class Heartbeat:
     async def run(self) -> None:
         """Report for ever."""
         loop = asyncio.get_running_loop()
-        while True:
+        for beat in count():
+            changed = self._stirred.is_set() or bool(self._doubtful) or beat % _BEATS == 0
             self._stirred.clear()
             began = loop.time()
             try:
-                await self.report()
+                await self.report(topics=changed)
                 self.trouble = ""
             except Unreachable as trouble:
                 self._note(described(trouble))
@@ -82,10 +86,10 @@ class Heartbeat:
             except TimeoutError:
                 continue
 
-    async def report(self) -> None:
+    async def report(self, *, topics: bool = True) -> None:
         """Report once; topics first, so that whoever sees a revision applied sees its topics too."""
         try:
-            beat = await self._report()
+            beat = await self._report(topics=topics)
         except Unreachable:
             # What Redis still holds of us is unknown now: say everything again, and take back all that may be there.
             self._doubtful |= self._published.keys()
@@ -98,8 +102,13 @@ class Heartbeat:
         if beat.stop:
             self._on_stop()
 
-    async def _report(self) -> Beat:
+    async def _report(self, *, topics: bool) -> Beat:
         state = self._state()
+        if topics:
+            await self._report_topics()
+        return await self._members.beat(self._name, self._card(), state)
+
+    async def _report_topics(self) -> None:
         current = self._topics()
         changed = {topic: fresh for topic, said in current.items() if (fresh := self._fresh(topic, said))}
         gone = (self._published.keys() | self._doubtful) - current.keys()
@@ -108,7 +117,6 @@ class Heartbeat:
             await self._members.publish(self._name, changed, gone)
         self._published = {topic: changed.get(topic) or self._published[topic] for topic in current}
         self._doubtful.clear()
-        return await self._members.beat(self._name, self._card(), state)
 
     def _fresh(self, topic: str, said: TopicState) -> TopicState | None:
         before = self._published.get(topic)

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from bridge import __version__
 from bridge.clock import ExchangeClock, host_ms
-from bridge.exchanges.base import Call, Exchange
-from bridge.ingest import timekeeper
+from bridge.exchanges.base import Exchange
+from bridge.ingest import farewell, timekeeper
+from bridge.ingest.allowance import Allowance
 from bridge.ingest.answers import Answers
 from bridge.ingest.candles import Candles
 from bridge.ingest.fetch import Rest
-from bridge.ingest.gate import Gate
 from bridge.ingest.health import Health
 from bridge.ingest.heartbeat import Heartbeat
 from bridge.ingest.lead import Lead
 from bridge.ingest.listing import Listing
 from bridge.ingest.membership import Membership, named
 from bridge.ingest.nudges import hear
-from bridge.ingest.pace import Pace, Quiet
 from bridge.ingest.pools import pools
 from bridge.ingest.prover import Prover
 from bridge.ingest.pulse import Pulse
@@ -56,8 +55,6 @@ from bridge.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
-_HANG_UP_S: Final = 3.0
-_FLUSH_S: Final = 10.0
 _RETRY_S: Final = 1.0
 
 
@@ -73,6 +70,7 @@ class Ingester:
         self._keys = keys
         self._identity = meta.identity(exchange.name, exchange.environment, settings.bitmart_api_key)
         self._stopping = asyncio.Event()
+        self._served = (frozenset[str](), frozenset[str]())
         self._clock = ExchangeClock(time.monotonic, host_ms())
         self._redis = client.commands(settings.redis_url)
         self._listener = client.blocking(settings.redis_url)
@@ -82,6 +80,7 @@ class Ingester:
             bound=settings.buffer_entries,
             batch=settings.flush_entries,
         )
+        allowance = Allowance(settings, partial(Budget, self._redis, keys), partial(Ban, self._redis, keys))
         appends = Appends(keys, settings)
         candles = Candles(int(settings.close_grace_s * 1000))
         self._router = Router(
@@ -97,7 +96,7 @@ class Ingester:
             clock=self._clock,
             settings=settings,
             sink=self._router,
-            gate=Gate(settings.connect_delay_ms / 1000, Budget(self._redis, keys, f"{self._address}:connects")),
+            gate=allowance.gate,
         )
         self._membership = Membership(
             name=self.name,
@@ -110,8 +109,7 @@ class Ingester:
         )
         self._proving = Lead(self._public, self._membership.public.leads)
         self._reading = Lead(self._private, self._membership.private.leads)
-        self._quiet = Quiet(Ban(self._redis, keys, self._address))
-        self._rest = Rest(exchange.rest_uri, self._clock, self._pace)
+        self._rest = Rest(exchange.rest_uri, self._clock, allowance.pace)
         self._listing = Listing(
             self._rest, exchange, self._clock, refresh_s=settings.contracts_refresh_s, on_change=self._nudge
         )
@@ -218,21 +216,8 @@ class Ingester:
                 self._router.happened(EventName.STARTED, self.name, f"version {__version__}")
                 await self._stopping.wait()
                 await self._membership.hand_over()
-                await self._drain(tasks)
-            await self._leave()
-
-    @property
-    def _address(self) -> str:
-        """What the exchange's limits are counted by, as far as they are not the account's."""
-        return self._settings.rest_address or socket.gethostname()
-
-    def _pace(self, call: Call[Any]) -> Pace:
-        # Private paths are counted by account, public ones by address; the exchange's numbers hold for each path alone.
-        settings, private = self._settings, bool(call.headers)
-        who = f"account-{settings.bitmart_account}" if private else self._address
-        calls = call.per_2s if private else settings.rest_calls_per_2s
-        budget = Budget(self._redis, self._keys, f"{who}:{call.path.rpartition('/')[2]}")
-        return Pace(calls, budget, self._quiet)
+                await farewell.drain(self.name, (self._public, self._private), self._router, self._writer, tasks)
+            await farewell.leave(self.name, self._members)
 
     async def _join(self) -> None:
         """Make sure that the store is ours to write to, and become one of its ingesters."""
@@ -269,8 +254,11 @@ class Ingester:
         }
 
     def _applied(self) -> None:
-        self._router.follow(self._reconciler.names.topic(name) for name in self._public.wanted)
         self._proving.give(self._prover, self._prover.listening)
+        served = (self._public.wanted, self._proving.topics)
+        if served != self._served:
+            self._served = served
+            self._router.follow(self._reconciler.names.topic(name) for name in self._public.wanted)
         self._reading.give(self._recovery, self._recovery.activated)
         self._heartbeat.stir()
 
@@ -280,30 +268,3 @@ class Ingester:
         self._heartbeat.forget()
         self._prover.doubt()
         await self._recovery.store_lost()
-
-    async def _drain(self, tasks: dict[str, asyncio.Task[None]]) -> None:
-        log.info("draining")
-        # From here on frames may be missing: nothing is called over any more.
-        for part in ("reconciler", "watch"):
-            tasks.pop(part).cancel()
-        self._public.want(frozenset())
-        self._private.want(frozenset())
-        try:
-            async with asyncio.timeout(_HANG_UP_S):
-                await self._public.emptied()
-                await self._private.emptied()
-        except TimeoutError:
-            log.warning("the exchange did not answer our unsubscriptions in time")
-        writing = tasks.pop("writer")
-        for task in tasks.values():
-            task.cancel()
-        self._router.happened(EventName.STOPPED, self.name, "asked to stop")
-        if not await self._writer.drain(_FLUSH_S):
-            log.error("%d entries could not be written before the end", self._writer.depth)
-        writing.cancel()
-
-    async def _leave(self) -> None:
-        try:
-            await self._members.leave(self.name)
-        except client.Unreachable as trouble:
-            log.warning("no goodbye: %s", client.described(trouble))

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 _WORKERS: Final = 4
 _LOOK_S: Final = 0.25
 _RETRY_S: Final = 1.0
+# As many series are looked at each time whether their contract trades: a whole market's are seen in two seconds.
+_LOOKED_AT: Final = 400
 
 
 class Prover:
@@ -74,6 +76,8 @@ class Prover:
         self._early: set[str] = set()
         self._orphans: dict[tuple[str, str], int] = {}
         self._gaps: set[tuple[str, str]] = set()
+        self._idle_next: list[tuple[str, str]] = []
+        self._mute: dict[str, None] = {}
         self._answers = answers
         self._odd = Sampled(log)
         self.proven: dict[str, int] = {}
@@ -92,11 +96,9 @@ class Prover:
             self._topics[name] = key = (topic.symbol, timeframe.value)
             self._series[key] = self._begin(topic.symbol, timeframe)
 
-    def show(self, kline: Kline) -> None:
-        """Take note of what the socket showed."""
-        series = self._series.get((kline.symbol, kline.timeframe))
-        if series is not None:
-            series.show(kline)
+    def series(self, symbol: str, timeframe: str) -> Series | None:
+        """Return the series of that name, if it is followed."""
+        return self._series.get((symbol, timeframe))
 
     def listening(self, topic: str) -> None:
         """Take note that a topic is active from now on."""
@@ -135,7 +137,8 @@ class Prover:
 
     def mute(self) -> list[str]:
         """Return the symbols that trade while the socket, listened to all the time, shows nothing of it; each once."""
-        return list(dict.fromkeys(key[0] for key, series in self._series.items() if series.mute()))
+        told, self._mute = self._mute, {}
+        return list(told)
 
     async def run(self) -> None:
         """Prove for ever."""
@@ -172,8 +175,12 @@ class Prover:
                 self._tell_gap(key, series)
 
     def _close_idle(self) -> None:
-        """Close the candles of contracts that the exchange itself says did not trade."""
-        for key, series in self._series.items():
+        """Close the candles of contracts that the exchange itself says did not trade, some contracts at a time."""
+        self._idle_next = self._idle_next or [*self._series]
+        looked_at, self._idle_next = self._idle_next[:_LOOKED_AT], self._idle_next[_LOOKED_AT:]
+        for key in looked_at:
+            if (series := self._series.get(key)) is None:
+                continue
             contract = self._listing.contracts.get(key[0])
             series.end(contract.delisted_ms or None if contract and not contract.trading else None)
             if contract is not None and contract.idle and contract.trading and key not in self._busy:
@@ -219,6 +226,8 @@ class Prover:
             proven = series.failed(self._clock.now_ms(), await self._answers.silence_ms())
         else:
             proven = series.prove(rows, window, sent_ms, self._clock.now_ms())
+            if series.mute():
+                self._mute[series.symbol] = None
             await self._answers.heard(rows)
             if odd := sum(row.source == Source.LOST for row in rows):
                 self._odd.warning("%d candles of %s %s cannot be read", odd, *key)

@@ -14,10 +14,29 @@ from bridge.records import Event, EventName, Kline, Record, Source
 
 if TYPE_CHECKING:
     from bridge.exchanges.base import Topic
-    from bridge.ingest.candles import Candles, Series
+    from bridge.ingest import series
+    from bridge.ingest.candles import Candles, Newest, Series
     from bridge.ingest.prover import Prover
     from bridge.ingest.recovery import Recovery
-    from bridge.store.appends import Append, Appends
+    from bridge.store.appends import Append, Appends, KlineAppends
+
+
+class Path:
+    """A series' way through: found once, because its candles come by it again and again.
+
+    Attributes:
+        newest: its newest candle.
+        appends: what turns its candles into appends.
+        proven: where its candles wait to be proven, if that is done here.
+    """
+
+    __slots__ = ("appends", "newest", "proven")
+
+    def __init__(self, newest: Newest, appends: KlineAppends) -> None:
+        """Join them."""
+        self.newest = newest
+        self.appends = appends
+        self.proven: series.Series | None = None
 
 
 class Router:
@@ -40,7 +59,7 @@ class Router:
         self._appends = appends
         self._write = write
         self._stir = stir
-        self._series: frozenset[Series] = frozenset()
+        self._paths: dict[Series, Path] = {}
         self._topics: dict[str, Series] = {}
         self.records = 0
         self.events: Counter[EventName] = Counter()
@@ -51,28 +70,44 @@ class Router:
         self._recovery = recovery
 
     def follow(self, topics: Iterable[Topic]) -> None:
-        """Pass candles of exactly these topics on from now on."""
+        """Pass candles of exactly these topics on from now on, to the prover those that it follows by then."""
         self._topics = {topic.name: (topic.symbol, str(topic.timeframe)) for topic in topics}
-        followed = frozenset(self._topics.values())
-        for symbol, timeframe in self._series - followed:
+        before, self._paths = self._paths, {}
+        for key in self._topics.values():
+            path = self._paths[key] = before.pop(key) if key in before else self._path(*key)
+            path.proven = self._prover.series(*key)
+        for symbol, timeframe in before:
             self._candles.forget(symbol, timeframe)
-        self._series = followed
 
     def take(self, record: Record) -> None:
         """Pass a record on."""
         self.records += 1
-        if isinstance(record, Kline):
-            if (record.symbol, record.timeframe) not in self._series:
-                # On its way when its topic was given up: nobody would follow it to its end.
-                return
-            early = self._candles.early
-            for kline in self._candles.take(record, self._clock.now_ms() if self._clock.synchronised else None):
-                self._write(self._appends.kline(kline))
-            if self._candles.early == early:
-                self._prover.show(record)
-        else:
+        if not isinstance(record, Kline):
             self._recovery.heard(record)
             self._write(self._appends.of(record))
+            return
+        path = self._paths.get((record.symbol, record.timeframe))
+        if path is None:
+            # On its way when its topic was given up: nobody would follow it to its end.
+            return
+        before = path.newest.kline
+        if path.newest.grown(record):
+            self._write(path.appends.of(record))
+            if path.proven is not None:
+                path.proven.show(record, before)
+        else:
+            self._turn(path, record)
+
+    def _turn(self, path: Path, record: Kline) -> None:
+        """Pass on a candle that is no later state of the one before it."""
+        early = self._candles.early
+        for kline in self._candles.take(record, self._clock.now_ms() if self._clock.synchronised else None):
+            self._write(path.appends.of(kline))
+        if self._candles.early == early and path.proven is not None:
+            path.proven.show(record)
+
+    def _path(self, symbol: str, timeframe: str) -> Path:
+        return Path(self._candles.newest(symbol, timeframe), self._appends.klines(symbol, timeframe))
 
     def close_due(self) -> None:
         """Say the last word on candles whose time has passed; as long as the exchange's time is unknown, on none."""

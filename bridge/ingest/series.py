@@ -91,9 +91,12 @@ class Series:
         if tail:
             self._shown.forget(tail.open_time)
 
-    def show(self, kline: Kline) -> None:
-        """Take note of what the socket showed of a period that is not written yet."""
-        self._shown.take(kline, self.tail.open_time if self.tail else None)
+    def show(self, kline: Kline, outgrown: Kline | None = None) -> None:
+        """Take note of what the socket showed of a period that is not written yet.
+
+        `outgrown` is a state of the same period with no more volume than this one, if that is known already.
+        """
+        self._shown.take(kline, self._written.tail, outgrown)
 
     def listening(self, now_ms: int | None) -> None:
         """Take note that the socket is listened to from `now_ms` on, or (`None`) no more."""

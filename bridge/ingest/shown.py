@@ -56,16 +56,21 @@ class Shown:
         """The open of the newest candle kept, -1 if there is none."""
         return max(self._klines, default=-1)
 
-    def take(self, kline: Kline, written: int | None) -> None:
-        """Take note of a state of a candle, unless the stream has come that far: its last candle opens at `written`."""
+    def take(self, kline: Kline, tail: Kline | None, outgrown: Kline | None = None) -> None:
+        """Take note of a state of a candle, unless the stream, which ends with `tail`, has come that far.
+
+        `outgrown` is a state of the same period with no more volume than this one, if that is known already.
+        """
         self.mute_periods = 0
         before = self._klines.get(kline.open_time)
         if before is not None:
-            if not behind(kline, before):
+            # Most of what comes changes close and volume alone.
+            as_wide = before is outgrown and kline.high == before.high and kline.low == before.low
+            if as_wide or not behind(kline, before):
                 self._klines[kline.open_time] = kline
             return
         self.until = max(self.until, kline.open_time)
-        if written is not None and kline.open_time <= written:
+        if tail is not None and kline.open_time <= tail.open_time:
             return
         self._klines[kline.open_time] = kline
         if len(self._klines) > self._cap:

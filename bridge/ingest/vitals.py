@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping
@@ -47,6 +48,7 @@ class Vitals:
         tally = self.writer.tally
         return {
             "version": __version__,
+            "loop": type(asyncio.get_running_loop()).__module__.partition(".")[0],
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "started": self.started,

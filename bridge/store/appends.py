@@ -10,7 +10,7 @@ import msgspec
 
 from bridge.records import Event, Fill, Kline, Order, Position, PositionSide, Record, Resync, fields_of, slot_of
 from bridge.settings import Settings
-from bridge.store import scripts
+from bridge.store import resp, scripts
 from bridge.store.keys import Keys
 from bridge.timeframes import Timeframe
 
@@ -29,7 +29,8 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     """One entry on its way: the script that appends it, with its keys, the first of which is the stream.
 
     A newer append of the same `slot` may take an unsent one's place; `None` marks what must never be replaced. While a
-    `final` one waits, nothing of its slot follows. `settled` is called with the script's answer.
+    `final` one waits, nothing of its slot follows. `settled` is called with the script's answer if there is no slot.
+    `packed` are the keys as they stand in a command, if many appends share them.
     """
 
     script: scripts.Script
@@ -38,6 +39,7 @@ class Append(msgspec.Struct, frozen=True, gc=False):
     slot: Hashable = None
     settled: Callable[[int], None] | None = None
     final: bool = False
+    packed: bytes = b""
 
     @property
     def stream(self) -> str:
@@ -61,22 +63,45 @@ class Append(msgspec.Struct, frozen=True, gc=False):
         return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
 
 
-class _Series:
-    """What the appends of a series share: spelled once, because a candle changes thousands of times."""
+class KlineAppends:
+    """Makes the appends of one series: what they share is spelled once, because a candle changes thousands of times."""
 
-    __slots__ = ("closes", "keys", "open_time", "opens", "slot")
+    __slots__ = ("_cap", "_closes", "_keys", "_open_time", "_opens", "_packed", "_slot")
 
-    def __init__(self, keys: tuple[str, str]) -> None:
-        """Begin before the first period."""
-        self.keys = keys
-        self.open_time = -1
-        self.opens = self.closes = self.slot = ""
+    def __init__(self, keys: tuple[str, str], cap: int) -> None:
+        """Begin before the first period; `keys` are those of the stream and of its newest state."""
+        self._keys = keys
+        self._packed = resp.words(keys)
+        self._cap = cap
+        self._open_time = -1
+        self._opens = self._closes = self._slot = ""
 
-    def turn(self, kline: Kline) -> None:
+    def of(self, kline: Kline) -> Append:
+        """A candle: a newer state of the same period may take an unsent one's place, unless that was its last."""
+        if kline.open_time != self._open_time:
+            self._turn(kline)
+        arguments = (
+            self._cap,
+            kline.symbol,
+            kline.timeframe,
+            self._opens,
+            self._closes,
+            kline.open,
+            kline.high,
+            kline.low,
+            kline.close,
+            kline.volume,
+            "1" if kline.closed else "0",
+            kline.source,
+            str(kline.received_at),
+        )
+        return Append(scripts.KLINE, self._keys, arguments, self._slot, None, kline.closed == 1, self._packed)
+
+    def _turn(self, kline: Kline) -> None:
         """Spell the period of a candle."""
-        self.open_time = kline.open_time
-        self.opens, self.closes = str(kline.open_time), str(kline.close_time)
-        self.slot = f"{self.keys[0]} {self.opens}"  # a text, which knows its hash
+        self._open_time = kline.open_time
+        self._opens, self._closes = str(kline.open_time), str(kline.close_time)
+        self._slot = f"{self._keys[0]} {self._opens}"  # a text, which knows its hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +110,7 @@ class Appends:
 
     keys: Keys
     settings: Settings
-    _series: dict[tuple[str, str], _Series] = field(default_factory=dict, compare=False, repr=False)
+    _series: dict[tuple[str, str], KlineAppends] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, record: Record) -> Append:
         """Return the append of any record."""
@@ -111,30 +136,14 @@ class Appends:
         return [_log(stream, cap, marker) for stream, cap in caps.items()]
 
     def kline(self, kline: Kline) -> Append:
-        """A candle: a newer state of the same period may take an unsent one's place, unless that was its last."""
-        series = self._series.get((kline.symbol, kline.timeframe)) or self._learn(kline)
-        if kline.open_time != series.open_time:
-            series.turn(kline)
-        arguments = (
-            self.settings.cap_klines,
-            kline.symbol,
-            kline.timeframe,
-            series.opens,
-            series.closes,
-            kline.open,
-            kline.high,
-            kline.low,
-            kline.close,
-            kline.volume,
-            str(kline.closed),
-            kline.source,
-            str(kline.received_at),
-        )
-        return Append(scripts.KLINE, series.keys, arguments, series.slot, None, kline.closed == 1)
+        """A candle's state; where many of one series come, `klines` is the shorter way."""
+        return self.klines(kline.symbol, kline.timeframe).of(kline)
 
-    def _learn(self, kline: Kline) -> _Series:
-        named = (kline.symbol, kline.timeframe)
-        return self._series.setdefault(named, _Series((self.keys.klines(*named), self.keys.newest_kline(*named))))
+    def klines(self, symbol: str, timeframe: str) -> KlineAppends:
+        """Return what makes the appends of one series."""
+        named = (symbol, timeframe)
+        keys = (self.keys.klines(*named), self.keys.newest_kline(*named))
+        return self._series.get(named) or self._series.setdefault(named, KlineAppends(keys, self.settings.cap_klines))
 
     def closed(self, kline: Kline, how: str, length_ms: int, settled: Callable[[int], None]) -> Append:
         """A closed candle, whose id is its open; `how` it follows is `next`, `start` or `jump`."""

@@ -46,6 +46,8 @@ class Backlog:
         self._tally = tally
         self._waiting: dict[Hashable, Append] = {}
         self._flying: Mapping[Hashable, Append] = {}
+        # Whose last word waits or is on its way.
+        self._over: set[Hashable] = set()
         self._serial = 0
 
     def __len__(self) -> int:
@@ -54,23 +56,21 @@ class Backlog:
 
     def add(self, append: Append) -> None:
         """Take an append; nothing follows the last word of its slot."""
-        slot = append.slot
+        slot, waiting = append.slot, self._waiting
         if slot is None:
             self._serial += 1
-            slot = self._serial
+            waiting[self._serial] = append
         else:
-            before = self._waiting.get(slot)
-            if before is not None:
-                self._tally.conflated += 1
-                if not before.final:
-                    self._waiting[slot] = append
-                return
-            flying = self._flying.get(slot)
-            if flying is not None and flying.final:
+            if slot in self._over:
                 self._tally.conflated += 1
                 return
-        self._waiting[slot] = append
-        if len(self._waiting) > self._bound:
+            if append.final:
+                self._over.add(slot)
+            if waiting.setdefault(slot, append) is not append:
+                self._tally.conflated += 1
+                waiting[slot] = append
+                return
+        if len(waiting) > self._bound:
             self._drop()
 
     def take(self, most: int) -> list[Append]:
@@ -86,15 +86,18 @@ class Backlog:
     def landed(self, back: Sequence[Append] = ()) -> None:
         """Forget what was taken, but for what comes `back` unsent: that waits again, in its order, before all else."""
         flown, self._flying = self._flying, {}
-        if not back:
-            return
-        kept = {id(append) for append in back}
-        returned = {slot: append for slot, append in flown.items() if id(append) in kept}
-        self._tally.conflated += len(returned.keys() & self._waiting.keys())
-        self._waiting = {**returned, **self._waiting}
-        while len(self._waiting) > self._bound:
-            self._drop()
+        if back:
+            kept = {id(append) for append in back}
+            returned = {slot: append for slot, append in flown.items() if id(append) in kept}
+            self._tally.conflated += len(returned.keys() & self._waiting.keys())
+            self._waiting = {**returned, **self._waiting}
+            while len(self._waiting) > self._bound:
+                self._drop()
+        if self._over:
+            self._over &= self._waiting.keys()
 
     def _drop(self) -> None:
-        del self._waiting[next(iter(self._waiting))]
+        slot = next(iter(self._waiting))
+        del self._waiting[slot]
+        self._over.discard(slot)
         self._tally.overflowed += 1

@@ -12,15 +12,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import hiredis
 import msgspec
 from redis.exceptions import NoScriptError, ResponseError
 
-from bridge.store import scripts
+from bridge.store import resp, scripts
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 Answer = int | ResponseError
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_script: Final = attrgetter("script")
 _ASKING: Final = hiredis.pack_command(("ASKING",))
 
 
@@ -102,14 +99,21 @@ class Lane:
         return connection
 
     def _packed(self, batch: Sequence[Append]) -> bytes:
-        keys = [key for append in batch for key in append.keys]
-        runs = []
-        for script, alike in groupby(batch, _script):
-            same = list(alike)
-            runs.append((self._places[script], len(same[0].keys), [append.arguments for append in same]))
-        command = ("EVALSHA", self._batch.sha, len(keys), *keys, _encode(runs))
-        packed: bytes = hiredis.pack_command(command)  # type: ignore[arg-type]  # its stub says one word
-        return packed
+        packed, keys = [b""], 0
+        runs: list[tuple[int, int, list[tuple[str | int, ...]]]] = []
+        script: scripts.Script | None = None
+        same: list[tuple[str | int, ...]] = []
+        for append in batch:
+            if append.script is not script:
+                script, same = append.script, []
+                runs.append((self._places[script], len(append.keys), same))
+            keys += len(append.keys)
+            packed.append(append.packed or resp.words(append.keys))
+            same.append(append.arguments)
+        blob = _encode(runs)
+        packed[0] = resp.words(("EVALSHA", self._batch.sha, str(keys)))
+        packed.append(b"$%d\r\n%b\r\n" % (len(blob), blob))
+        return resp.command(4 + keys, packed)
 
 
 def _each(answer: object, batch: Sequence[Append]) -> Sequence[Answer]:

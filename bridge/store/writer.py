@@ -82,6 +82,8 @@ class Writer:
         self._lane = lane
         self._batch = batch
         self._backlog = Backlog(bound, self.tally)
+        self._add = self._backlog.add
+        self._resting = True
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -100,8 +102,9 @@ class Writer:
 
     def append(self, append: Append) -> None:
         """Take an append; never waits, never fails."""
-        self._backlog.add(append)
-        if not self._work.is_set():
+        self._add(append)
+        if self._resting:
+            self._resting = False
             self._idle.clear()
             self._work.set()
 
@@ -146,6 +149,7 @@ class Writer:
             self._parted = 0 < self._stuck < len(batch)
             self.tally.connections = self._lane.dialled
         if not self.depth:
+            self._resting = True
             self._work.clear()
             self._idle.set()
         self._note(passing)
@@ -161,10 +165,15 @@ class Writer:
     def _settle(self, batch: Sequence[Append], answers: Sequence[Answer]) -> tuple[list[Append], str]:
         """Count what became of each append; return those to be sent again, and why."""
         tally, again, passing, self.full = self.tally, [], "", False
+        taken = answers.count(1)
+        tally.entries += taken
+        if taken == len(batch):
+            # As nearly always; and of live candles, which have slots, there are too many to look at each.
+            batch = [append for append in batch if append.slot is None]
+            answers = answers[: len(batch)]
         for append, answer in zip(batch, answers, strict=True):
             if answer == 1:
-                tally.entries += 1
-                if append.slot is None:  # of live candles there are too many for a second count
+                if append.slot is None:
                     tally.kinds[append.kind] += 1
             elif answer == 0:
                 tally.repeats += 1

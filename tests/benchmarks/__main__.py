@@ -18,6 +18,8 @@ from tests.benchmarks.plan import MOST_FRAMES, SECTIONS
 from tests.benchmarks.stand import Cost, Stand, built
 
 _QUICK_ROUNDS: Final = 3
+_FLOOD_S: Final = 60.0
+_QUICK_FLOOD_S: Final = 12.0
 
 
 @click.command()
@@ -47,7 +49,7 @@ async def _measured(*, quick: bool, rounds: int, others: bool) -> dict[str, Any]
     async with built(MOST_FRAMES) as stand:
         on = await machine.described(stand.redis)
         costs = await _costs(stand, quick=quick, rounds=rounds, others=others)
-        moments = await live.measured(stand, 1 if quick else rounds)
+        moments = await live.measured(stand, 1 if quick else rounds, _QUICK_FLOOD_S if quick else _FLOOD_S)
     sections = report.figures(costs)
     way = report.way(sections)
     return {"on": on, "quick": quick, "rounds": rounds, "sections": sections, "way": way, "live": moments}

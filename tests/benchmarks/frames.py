@@ -22,6 +22,8 @@ _SYMBOLS: Final = [f"COIN{number:03}USDT" for number in range(360)]
 SERIES: Final = [(symbol, timeframe) for symbol in _SYMBOLS for timeframe in Timeframe]
 TOPICS: Final = [f"{topics.KLINE_PREFIX}{topics.INTERVALS[timeframe]}:{symbol}" for symbol, timeframe in SERIES]
 TURN: Final = 500
+# As many as one socket carries, if settings allow it.
+WIDE: Final = 1_000
 MARKET: Final = len(TOPICS)
 
 _FIRST_VOLUME: Final = 140_203
@@ -35,7 +37,7 @@ def volume_of(frame: int, turn: int = TURN) -> str:
 @lru_cache(maxsize=4)
 def payloads(count: int, turn: int = TURN) -> list[bytes]:
     """Return the first `count` frames of the first `turn` topics; made once, so leave the list as it is."""
-    return [_kline(frame, turn) for frame in range(count)]
+    return [payload(frame, turn) for frame in range(count)]
 
 
 def frame_of(topic: int, volume: str, turn: int) -> int:
@@ -43,7 +45,8 @@ def frame_of(topic: int, volume: str, turn: int) -> int:
     return (int(volume) - _FIRST_VOLUME) * turn + topic
 
 
-def _kline(frame: int, turn: int) -> bytes:
+def payload(frame: int, turn: int = TURN) -> bytes:
+    """Return a frame of the first `turn` topics."""
     topic = TOPICS[frame % turn]
     return (
         f'{{"group":"{topic}","data":{{"symbol":"{topic.partition(":")[2]}","items":[{{"o":"63090.9","h":"63190.9",'

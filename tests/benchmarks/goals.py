@@ -44,6 +44,7 @@ def goals(sections: Sequence[Figures], live: Figures) -> list[Goal]:
         if peer in way["against"]
     ]
     quiet, fast, plain, market = (live[name] for name in ("1,000/s", "20,000/s", "bare at 1,000/s", "market"))
+    flood = live["flood"]
     return [
         Goal("CPU of the program a frame, flood to acknowledged entry, us", way["client_us"], 9),
         *against,
@@ -57,6 +58,9 @@ def goals(sections: Sequence[Figures], live: Figures) -> list[Goal]:
         Goal("3,240 topics at the exchange's pace, % of a core", market["cpu_percent"], 10),
         Goal("3,240 topics, resident MB", market["resident_mb"], 120),
         Goal("3,240 topics, KB a topic", market["topic_kb"], 12),
+        Goal("flood, ten times what Redis takes: memory grown, %", flood["grown_percent"], 5),
+        Goal("flood: flushes until every topic's newest is there", flood["flushes_behind"], 1),
+        Goal("flood: orders and fills missing, entries dropped", flood["missing"], 0),
         Goal("start of the program to its first socket, s", market["connected_s"], 0.5),
     ]
 

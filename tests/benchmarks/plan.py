@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from tests.benchmarks import consumers, extras, limits, peers, stages, whole
+from tests.benchmarks import consumers, extras, limits, peers, stages, whole, window
 from tests.benchmarks.stand import Cost, Stand
 
 QUIET_PER_S: Final = 1_000.0
@@ -105,7 +105,7 @@ SECTIONS: Final = (
             Row("(c) cryptofeed's Redis stream backend", outsider("cryptofeed"), 10_000, 2_500, peer="c", extra=True),
             Row("(d) ccxt.pro's handler, XADD awaited", outsider("ccxt"), 1_500, 500, peer="d", extra=True),
             Row("(e) BitMart's SDK, XADD", outsider("sdk"), 1_500, 500, peer="e", extra=True),
-            Row(WHOLE_WAY, whole.turn_by_turn, 30_000, 10_000),
+            Row(WHOLE_WAY, window.sustained, 60_000, 20_000),
             Row("ingester, flooded: unsent states give way", whole.at_once, 30_000, 10_000),
         ),
     ),

@@ -7,14 +7,14 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge.store.desired import Desired
-from tests.benchmarks.frames import TOPICS, TURN
+from tests.benchmarks.frames import TOPICS, WIDE
 from tests.benchmarks.stand import KEYS
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # After the last subscription an ingester reports the state of its topics; that is over by then.
 _SETTLE_S: Final = 0.6
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,11 @@ class Program:
 
 
 @asynccontextmanager
-async def ingesting(stand: Stand, source: Source) -> AsyncIterator[Program]:
-    """Run an ingester on a source's topics; when the block begins it has subscribed to all of them."""
+async def ingesting(stand: Stand, source: Source, more: Mapping[str, str] = _NOTHING) -> AsyncIterator[Program]:
+    """Run an ingester on a source's topics; when the block begins it has subscribed to all of them.
+
+    `more` are settings that differ from those of all measurements.
+    """
     await stand.empty()
     desired = Desired(stand.redis, KEYS)
     with tempfile.TemporaryDirectory(prefix="bitmart-bridge-ingester-") as directory:
@@ -53,7 +57,7 @@ async def ingesting(stand: Stand, source: Source) -> AsyncIterator[Program]:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "bridge", "ingest"),
-            env={**_environment(stand, source), "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**_environment(stand, source), **more, "PYTHONPATH": str(Path(__file__).parents[2])},
             cwd=directory,  # no .env of anybody's
         )
         try:
@@ -79,7 +83,7 @@ def _environment(stand: Stand, source: Source) -> dict[str, str]:
         "REDIS_URL": stand.settings.redis_url.reveal(),
         "SUBSCRIBE_DELAY_MS": "0",
         # A flood comes by one socket, as it does to the peers; the market by as many as an ingester opens by itself.
-        **({"TOPICS_PER_CONNECTION": str(TURN)} if source.turn == TURN else {}),
+        **({"TOPICS_PER_CONNECTION": str(source.turn)} if source.turn <= WIDE else {}),
         "REST_CALLS_PER_2S": "1",  # proving candles is not what is measured
         "LOG_LEVEL": "error",
     }

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from bridge import loop as loops
-from tests.benchmarks.frames import EXCHANGE_MS, TOPICS, TURN, payloads
+from tests.benchmarks.frames import EXCHANGE_MS, TOPICS, TURN, payload, payloads
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -34,6 +34,7 @@ _OPENED: Final = b"opened\n"
 _READY: Final = b"ready\n"
 _READY_S: Final = 20.0
 _BATCH: Final = 20
+_PONG: Final = '{"group":"System","data":"pong"}'
 # What REST says: the time, and for the rest that there is nothing.
 _TOLD: Final[dict[str, object]] = {
     "/system/time": {"server_time": EXCHANGE_MS},
@@ -104,6 +105,12 @@ class Source:
             self._process.stdin.write(b"0 0\n")
         return [int(word) for word in (await _line(self._process)).split()]
 
+    async def last_sent_at(self) -> int:
+        """Return when the last frame left, likewise."""
+        if self._process.stdin:
+            self._process.stdin.write(b"0 1\n")
+        return int(await _line(self._process))
+
 
 async def _line(process: Process) -> bytes:
     return await process.stdout.readline() if process.stdout else b""
@@ -113,7 +120,7 @@ class _Exchange:
     """The other end, inside the process."""
 
     def __init__(self, frames: int, turn: int) -> None:
-        self._frames = [Frame(Opcode.TEXT, payload).serialize(mask=False) for payload in payloads(frames, turn)]
+        self._frames = [_framed(payload) for payload in payloads(frames, turn)]
         self._turn = turn
         self._sent_at: list[int] = []
         self._next = 0
@@ -125,6 +132,9 @@ class _Exchange:
         try:
             async for text in socket:
                 asked = json.loads(text)
+                if asked["action"] == "ping":
+                    await socket.send(_PONG)
+                    continue
                 for topic in asked.get("args", ()):
                     await socket.send(json.dumps({"action": asked["action"], "group": topic, "success": True}))
                     if asked["action"] == "subscribe":
@@ -149,7 +159,8 @@ class _Exchange:
         async for order in orders:
             count, per_second = order.split()
             if not int(count):
-                _say(" ".join(map(str, self._sent_at)).encode() + b"\n")
+                told = self._sent_at[-1:] if float(per_second) else self._sent_at
+                _say(" ".join(map(str, told)).encode() + b"\n")
             elif float(per_second):
                 await self._evenly(int(count), float(per_second))
             else:
@@ -167,15 +178,21 @@ class _Exchange:
             sent = due
 
     def _write(self, count: int) -> None:
-        if self._next + count > len(self._frames):
-            raise ValueError(f"only {len(self._frames)} frames are prepared")
         parts: dict[asyncio.Transport, list[bytes]] = {}
         for number in range(self._next, self._next + count):
-            parts.setdefault(self._carriers[TOPICS[number % self._turn]], []).append(self._frames[number])
+            parts.setdefault(self._carriers[TOPICS[number % self._turn]], []).append(self._frame(number))
+        self._sent_at += [time.monotonic_ns()] * count
         for transport, frames in parts.items():
             transport.write(b"".join(frames))
         self._next += count
-        self._sent_at += [time.monotonic_ns()] * count
+
+    def _frame(self, number: int) -> bytes:
+        # What is prepared costs nothing more; a flood takes more than is.
+        return self._frames[number] if number < len(self._frames) else _framed(payload(number, self._turn))
+
+
+def _framed(payload: bytes) -> bytes:
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
 
 
 def _answer(socket: ServerConnection, request: Request) -> Response | None:

@@ -21,7 +21,7 @@ from bridge.store import client, scripts
 from bridge.store.embedded import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.values import Secret
-from tests.benchmarks.frames import MARKET, SERIES
+from tests.benchmarks.frames import MARKET, SERIES, WIDE
 from tests.benchmarks.source import Source
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Everything a measurement may use."""
+    """Everything a measurement may use: sources of few topics, of as many as one socket carries, and of all."""
 
     source: Source
+    wide: Source
     market: Source
     redis: Redis
     settings: Settings
@@ -76,7 +77,7 @@ class Stand:
         """The same, with the server's cost and the entries that came of it; see that they are `entries`, if given."""
         before = await self._server_s()
         cost = await self.measure(frames, work, cpu_s)
-        cost = replace(cost, server_s=await self._server_s() - before, entries=await self._entries())
+        cost = replace(cost, server_s=await self._server_s() - before, entries=await self.entries())
         if entries is not None and cost.entries != entries:
             raise AssertionError(f"{cost.entries} entries came of {frames} frames, not {entries}")
         return cost
@@ -91,7 +92,8 @@ class Stand:
         used = await self.redis.info("cpu")
         return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
-    async def _entries(self) -> int:
+    async def entries(self) -> int:
+        """Return how many entries there are in all streams together."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for stream in STREAMS:
                 pipe.xlen(stream)
@@ -123,7 +125,12 @@ async def built(frames: int) -> AsyncIterator[Stand]:
     """Build the stand, with as many different frames as the longest measurement takes."""
     with tempfile.TemporaryDirectory(prefix="bitmart-bridge-benchmark-") as directory:
         server = EmbeddedServer(Path(directory), port=0, persistent=False)
-        async with server, Source.started(frames) as source, Source.started(2 * MARKET, MARKET) as market:
+        async with (
+            server,
+            Source.started(frames) as source,
+            Source.started(frames, WIDE) as wide,
+            Source.started(2 * MARKET, MARKET) as market,
+        ):
             settings = Settings(
                 bitmart_public_ws_uri=source.uri,
                 bitmart_private_ws_uri=source.uri,
@@ -134,6 +141,6 @@ async def built(frames: int) -> AsyncIterator[Stand]:
             )
             redis = client.commands(settings.redis_url)
             try:
-                yield Stand(source, market, redis, settings)
+                yield Stand(source, wide, market, redis, settings)
             finally:
                 await redis.aclose()

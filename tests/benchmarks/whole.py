@@ -1,8 +1,8 @@
 """The whole way, by the program as users run it: from the socket to entries that a reader has been given.
 
-Three loads. One turn of all topics at a time, the next when its last entry has been read: nothing gives way, each frame
-becomes an entry. All frames at once: unsent states of a candle give way to newer ones, as they are meant to when the
-exchange is faster than Redis. And evenly spread: what an ingester costs on a quiet day, where waking up costs most.
+Two loads. All frames at once: unsent states of a candle give way to newer ones, as they are meant to when the exchange
+is faster than Redis. And evenly spread: what an ingester costs on a quiet day, where waking up costs most. How fast it
+goes when nothing gives way is `window`'s.
 """
 
 from __future__ import annotations
@@ -24,18 +24,6 @@ if TYPE_CHECKING:
 _READ_MS: Final = 20_000
 
 _Answer = list[tuple[str, list[tuple[str, dict[str, str]]]]]
-
-
-async def turn_by_turn(stand: Stand, frames: int) -> Cost:
-    """Nothing gives way."""
-    async with ingesting(stand, stand.source) as program, reading(stand, stand.source) as last:
-
-        async def work() -> None:
-            for sent in range(0, frames, stand.source.turn):
-                stand.source.send(stand.source.turn)
-                await last.shows(volume_of(sent))
-
-        return await stand.measure_store(frames, work(), entries=frames, cpu_s=program.cpu_s)
 
 
 async def at_once(stand: Stand, frames: int) -> Cost:

@@ -106,10 +106,10 @@ async def test_a_heartbeat_that_stands_still_is_what_a_restart_would_mend(valkey
         heartbeat = ingester.health.heartbeat
         report, hanging, hung = heartbeat.report, asyncio.Event(), asyncio.Event()
 
-        async def hang() -> None:
+        async def hang(*, topics: bool = True) -> None:
             hung.set()
             await hanging.wait()
-            await report()
+            await report(topics=topics)
 
         heartbeat.report = hang  # type: ignore[method-assign]  # stands for a command that never returns
         await hung.wait()

@@ -405,7 +405,7 @@ async def test_stopping_drains_everything_that_was_received_and_says_goodbye(val
 async def test_stopping_does_not_wait_for_an_exchange_that_is_silent(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.ingest.ingester._HANG_UP_S", 0.2)
+    monkeypatch.setattr("bridge.ingest.farewell._HANG_UP_S", 0.2)
     monkeypatch.setattr("bridge.ingest.frames._CLOSE_S", 0.1)
     async with market() as simulator, bridging(simulator, valkey_url, BTC) as bridge:
         await bridge.until_entries()
@@ -424,7 +424,7 @@ async def test_a_request_to_stop_through_redis_is_followed(valkey_url: str) -> N
 
 
 async def test_no_candle_is_called_over_while_it_drains(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.ingest.ingester._HANG_UP_S", 1.5)
+    monkeypatch.setattr("bridge.ingest.farewell._HANG_UP_S", 1.5)
     async with market() as simulator, bridging(simulator, valkey_url, BTC, close_grace_s=0.0) as bridge:
         await wait_until(lambda: bool(bridge.taken), "something came")
         first = open_of(bridge.taken[0])
@@ -518,7 +518,7 @@ async def test_it_can_be_stopped_while_it_waits_for_redis(
     lasting: EmbeddedServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.ingest.ingester._RETRY_S", 0.02)
-    monkeypatch.setattr("bridge.ingest.ingester._FLUSH_S", NEVER_S)
+    monkeypatch.setattr("bridge.ingest.farewell._FLUSH_S", NEVER_S)
     await lasting.stop()
     async with market() as simulator, bridging(simulator, lasting.url) as bridge:
         await wait_until(lambda: "waiting for Redis: " in caplog.text, "it says that it waits")

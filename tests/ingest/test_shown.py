@@ -11,7 +11,7 @@ M = 60_000
 def test_each_candle_is_kept_in_the_fullest_state_that_was_shown() -> None:
     shown = Shown(cap=10)
     for volume in ("5", "9", "3"):
-        shown.take(candle(1, volume=volume), written=None)
+        shown.take(candle(1, volume=volume), tail=None)
     kept = shown.get(START + M)
     assert kept is not None
     assert (len(shown), kept.volume) == (1, "9")
@@ -20,11 +20,11 @@ def test_each_candle_is_kept_in_the_fullest_state_that_was_shown() -> None:
 def test_what_was_shown_is_kept_up_to_the_cap_and_forgotten_once_written() -> None:
     shown = Shown(cap=10)
     for period in range(1, 40):
-        shown.take(candle(period), written=START)
+        shown.take(candle(period), tail=candle(0))
     assert (len(shown), shown.first, shown.newest) == (10, START + 30 * M, START + 39 * M)
     shown.forget(START + 38 * M)
     assert list(shown) == [START + 39 * M]
-    shown.take(candle(37), written=START + 38 * M)
+    shown.take(candle(37), tail=candle(38))
     assert list(shown) == [START + 39 * M]
 
 
@@ -46,7 +46,7 @@ def test_a_period_counts_as_listened_to_from_its_open_on() -> None:
 def test_trades_of_a_period_older_than_what_was_shown_since_do_not_make_a_topic_mute() -> None:
     shown = Shown(cap=10)
     shown.listening(START)
-    shown.take(candle(3), written=None)
+    shown.take(candle(3), tail=None)
     for period in (1, 2):
         shown.traded(START + period * M)
     assert shown.mute_periods == 0

@@ -19,6 +19,7 @@ class Relay:
         answering: cleared, it holds all replies back.
         holding: whether a reply is held back right now.
         swallow: set, the next reply is thrown away and its connection cut.
+        held_s: how long each reply is held back: a slow server, as far as its client can tell.
         opened: how many connections there were so far.
         live: how many there are now.
     """
@@ -33,6 +34,7 @@ class Relay:
         self.answering.set()
         self.holding = False
         self.swallow = False
+        self.held_s = 0.0
         self.opened = 0
 
     @property
@@ -107,6 +109,8 @@ class Relay:
                     return
                 self.holding = not self.answering.is_set()
                 await self.answering.wait()
+                if self.held_s:
+                    await asyncio.sleep(self.held_s)
                 self.holding = False
                 client.write(data)
                 await client.drain()

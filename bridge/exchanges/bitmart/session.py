@@ -98,7 +98,9 @@ class BitMartSession:
         if isinstance(frame, bytes) and _KLINES in frame:
             # Nearly all frames there are, and nearly all as they should be: the others are looked at closely.
             try:
-                return self._candles(_read_candles(frame), received_at)
+                candles = _read_candles(frame)
+                topic = self._candle_topics.get(candles.group) or self._learn_candles(candles.group)
+                return topic.name, [topic.kline(candle, received_at) for candle in candles.data.items]
             except (InvalidTopicError, *_UNREADABLE):
                 pass
         try:
@@ -108,14 +110,6 @@ class BitMartSession:
         if parsed.data and parsed.group and parsed.group != "System":
             return self._data(parsed, received_at)
         return "", [_answer(parsed, frame)]
-
-    def _candles(self, frame: KlineFrame, received_at: int) -> tuple[str, Sequence[Record]]:
-        topic = self._candle_topics.get(frame.group)
-        if topic is None:
-            topic = topics.CandleTopic(self._known.get(frame.group) or self._learn(frame.group))
-            if len(self._candle_topics) < _KNOWN_TOPICS:
-                self._candle_topics[frame.group] = topic
-        return topic.name, [topic.kline(candle, received_at) for candle in frame.data.items]
 
     def _receive_odd(self, frame: str | bytes, received_at: int, reason: str) -> tuple[str, Sequence[Record | Notice]]:
         if frame.strip() in ("pong", b"pong"):
@@ -141,6 +135,12 @@ class BitMartSession:
             except _UNREADABLE as wrong:
                 said.append(_malformed(f"{frame.group}: {wrong}", bytes(element)))
         return topic.name, said
+
+    def _learn_candles(self, group: str) -> topics.CandleTopic:
+        topic = topics.CandleTopic(self._known.get(group) or self._learn(group))
+        if len(self._candle_topics) < _KNOWN_TOPICS:
+            self._candle_topics[group] = topic
+        return topic
 
     def _learn(self, group: str) -> Topic:
         topic = topics.parse(_plain(group))

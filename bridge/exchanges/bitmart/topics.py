@@ -103,7 +103,10 @@ def _check(candle: Candle) -> None:
 class CandleTopic:
     """One topic's candles as they come by the socket, one after another: nearly all are of the period before."""
 
-    __slots__ = ("_close_time", "_open_time", "_symbol", "_timeframe", "_ts", "name")
+    __slots__ = (
+        *("_symbol", "_timeframe", "_frame", "_ts", "_open_time", "_close_time", "_open", "_high", "_low"),
+        "name",
+    )
 
     def __init__(self, topic: Topic) -> None:
         """Begin before the first; raise ValueError for a topic that brings no candles."""
@@ -112,29 +115,43 @@ class CandleTopic:
         self.name = topic.name
         self._symbol = topic.symbol
         self._timeframe = topic.timeframe
+        self._frame = topic.timeframe.value
         self._ts = self._open_time = self._close_time = -1
+        self._open = self._high = self._low = ""
 
     def kline(self, candle: Candle, received_at: int) -> Kline:
         """Return the record of a candle; raise ValueError as `kline_of` does."""
-        if candle.ts != self._ts or not codes.are_candle(candle.o, candle.h, candle.l, candle.c, candle.v):
-            kline = kline_of(candle, self._symbol, self._timeframe, Source.WS, received_at)
-            self._ts, self._open_time, self._close_time = candle.ts, kline.open_time, kline.close_time
-            return kline
+        close, volume = candle.c, candle.v
+        if (
+            candle.ts != self._ts
+            or candle.h != self._high
+            or candle.l != self._low
+            or candle.o != self._open
+            or not codes.close_and_volume(f"{close} {volume}")
+        ):
+            self._look(candle, received_at)
         # By position: names would cost as much as all the rest.
         return Kline(
             self._symbol,
-            self._timeframe._value_,
+            self._frame,
             self._open_time,
             self._close_time,
-            candle.o,
-            candle.h,
-            candle.l,
-            candle.c,
-            candle.v,
+            self._open,
+            self._high,
+            self._low,
+            close,
+            volume,
             0,
             "ws",
             received_at,
         )
+
+    def _look(self, candle: Candle, received_at: int) -> None:
+        """Look closely at a candle that is not like the one before it but for close and volume."""
+        if candle.ts != self._ts or not codes.are_candle(candle.o, candle.h, candle.l, candle.c, candle.v):
+            kline = kline_of(candle, self._symbol, self._timeframe, Source.WS, received_at)
+            self._ts, self._open_time, self._close_time = candle.ts, kline.open_time, kline.close_time
+        self._open, self._high, self._low = candle.o, candle.h, candle.l
 
 
 def _orders(element: msgspec.Raw, _topic: Topic, received_at: int) -> Iterator[Record]:
