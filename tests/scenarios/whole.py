@@ -52,19 +52,6 @@ __all__ = [
     "noted",
     "whole",
 ]
-    "BTC",
-    "CLOSED",
-    "ETH",
-    "EVENTS",
-    "LIVE",
-    "ORDERS",
-    "POSITIONS",
-    "Whole",
-    "joined",
-    "market",
-    "noted",
-    "whole",
-]
 Fields = dict[str, str]
 
 
