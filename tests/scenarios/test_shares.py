@@ -27,6 +27,7 @@ async def taken_over(crowd: Crowd, *, without: str = "") -> float:
 async def test_ingesters_come_and_go_and_nothing_is_lost_or_doubled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """A dead ingester's topics are active elsewhere within 5 s."""
     holes: list[str] = []
     async with crowded(tmp_path, "a", "b", "c", "d") as crowd:
         await crowd.settled()
@@ -57,6 +58,7 @@ async def test_ingesters_come_and_go_and_nothing_is_lost_or_doubled(
 
 
 async def test_one_that_stands_still_or_is_cut_off_is_done_without_and_comes_back(tmp_path: Path) -> None:
+    """Who stands still or is cut off is done without, and comes back."""
     async with crowded(tmp_path, "a", "b", "c", **WARY) as crowd:
         await crowd.settled()
 
@@ -100,6 +102,7 @@ async def test_with_two_replicas_killing_one_leaves_no_topic_without_a_socket_fo
 
 
 async def test_a_second_ingester_of_the_same_name_refuses_to_start(tmp_path: Path) -> None:
+    """A name belongs to one process."""
     async with crowded(tmp_path, "a") as crowd:
         await crowd.settled()
         first = crowd.ingesters["a"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -124,12 +125,12 @@ async def test_a_trouble_with_redis_is_seen_and_hides_nothing_else(tmp_path: Pat
         # Redis goes away. Both doors go on answering, say so, and count on what comes from BitMart.
         await server.stop()
         for door in (probes, bridge.http):
-            await until_equal(lambda door=door: redis_up(door), 0)
+            await until_equal(partial(redis_up, door), 0)
             before = (await scrape(door)).total("frames_total")
-            await wait_until(lambda door=door, before=before: frames(door, before), "frames are counted")
+            await wait_until(partial(frames, door, before), "frames are counted")
         await server.start()
         for door in (probes, bridge.http):
-            await until_equal(lambda door=door: redis_up(door), 1)
+            await until_equal(partial(redis_up, door), 1)
 
 
 async def redis_up(door: httpx2.AsyncClient) -> float:

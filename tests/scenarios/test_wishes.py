@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from click.testing import CliRunner
@@ -100,7 +101,7 @@ async def test_refusals_are_visible_in_bitmarts_words(valkey_url: str) -> None:
 
         # Wherever one looks, BitMart's own words are there.
         for look in (looked("/status", "topics"), looked("/subscriptions", "states"), listed):
-            await wait_until(lambda look=look: look(bridge), "BitMart's own words")
+            await wait_until(partial(look, bridge), "BitMart's own words")
         assert {event["subject"] for event in await bridge.until_told("topic_rejected")} == {ETH}
 
         # The other goes on, and this one is asked for again until it is granted.

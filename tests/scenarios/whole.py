@@ -14,7 +14,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx2
 from redis.asyncio import Redis
@@ -23,6 +23,7 @@ from bridge import app
 from bridge.printing import Printer
 from bridge.settings import Settings
 from bridge.simulator import Simulator
+from bridge.simulator.replay import Replay
 from bridge.store import client, reader
 from bridge.values import Secret
 from tests.ingest.rig import NEVER_S, market, quick
@@ -94,6 +95,10 @@ class Whole:
         entries = [fields for _, fields in await reader.newest(self.redis, stream, 100_000)]
         return [entry for entry in entries if kind in ("", entry["type"])]
 
+    async def ids(self, stream: str, first: str = "-") -> list[str]:
+        """Return the ids of a stream's entries, oldest first."""
+        return [entry_id for entry_id, _ in cast("list[tuple[str, Fields]]", await self.redis.xrange(stream, first))]
+
     async def told(self, event: str) -> list[Fields]:
         """Return the events of that name, oldest first."""
         return [entry for entry in await self.read(EVENTS) if entry["event"] == event]
@@ -111,7 +116,7 @@ class Whole:
         last = await reader.tip(self.redis, stream)
 
         async def so() -> bool:
-            return len(await self.redis.xrange(stream, f"({last}")) >= count
+            return len(await self.ids(stream, f"({last}")) >= count
 
         await wait_until(so, f"{count} more entries in {stream}", PATIENCE_S)
 
@@ -148,7 +153,7 @@ async def until_equal(ask: Callable[[], Awaitable[object]], expected: object) ->
 
 
 @asynccontextmanager
-async def whole(exchange: Simulator, url: str, **changes: Any) -> AsyncIterator[Whole]:  # noqa: ANN401 - settings
+async def whole(exchange: Simulator | Replay, url: str, **changes: Any) -> AsyncIterator[Whole]:  # noqa: ANN401 - settings
     """Start a bridge on a store, and end it as Ctrl-C does; nothing is wished for yet."""
     hurried = {
         "redis_url": Secret(url),
@@ -167,9 +172,12 @@ async def whole(exchange: Simulator, url: str, **changes: Any) -> AsyncIterator[
     try:
         await wait_until(lambda: running.done() or bool(_DOOR.search(shown.getvalue())), "the banner", PATIENCE_S)
         door = _DOOR.search(shown.getvalue())
-        assert door, await running
+        if door is None:
+            running.result()
+        assert door, "it ended without a banner"
         async with httpx2.AsyncClient(base_url=door.group(1), timeout=PATIENCE_S) as http:
-            yield Whole(exchange, settings, http, redis, running)
+            # The scene of a recording asks nothing that only a simulator knows.
+            yield Whole(cast("Simulator", exchange), settings, http, redis, running)
         stop.set()
         await asyncio.wait_for(running, PATIENCE_S)
     finally:
