@@ -124,10 +124,36 @@ def test_every_test_that_shows_a_promise_is_there(file: str, test: str) -> None:
     assert test in known_tests(file)
 
 
-def test_every_promise_names_a_test() -> None:
-    promises = [part for part in BEHAVIOR.split("\n\n") if part.startswith("**")]
-    assert promises
-    assert [part for part in promises if not re.search(r"\nShown by `tests/", part)] == []
+PROMISES: Final = [part for part in BEHAVIOR.split("\n\n") if part.startswith("**")]
+
+
+def sentence(promise: str) -> str:
+    """Return a promise's bold words in one line, without a full stop."""
+    bold, _, _ = promise.removeprefix("**").partition("**")
+    return " ".join(bold.split()).removesuffix(".")
+
+
+def scenes() -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield what the docstring of each scenario says, without its full stop, and which scenario that is."""
+    for path in sorted((ROOT / "tests" / "scenarios").glob("test_*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                said = ast.get_docstring(node) or ""
+                yield said.removesuffix("."), (path.relative_to(ROOT).as_posix(), node.name)
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=sentence)
+def test_every_promise_is_said_by_exactly_one_scenario_which_is_named_first(promise: str) -> None:
+    (scene,) = [where for said, where in scenes() if said == sentence(promise)]
+    named = re.search(r"\nShown by `(tests/\S+)`:\s`(\w+)`", promise)
+    assert named
+    assert named.groups() == scene
+
+
+def test_no_scenario_promises_what_is_not_written_down() -> None:
+    promised = {sentence(promise) for promise in PROMISES}
+    assert promised
+    assert [where for said, where in scenes() if said and said not in promised] == []
 
 
 @pytest.mark.parametrize("line", LINES)

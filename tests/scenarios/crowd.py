@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
@@ -85,7 +85,6 @@ class Crowd:
         )
         self.redis: Redis
         self.members: Members
-        self.holes: list[str] = []
         self.ingesters: dict[str, Ingester] = {}
         self.keys = Keys()
         self._settings = settings
@@ -192,22 +191,23 @@ class Crowd:
         states = (await self.members.alive()).values()
         return int(at or 0) > moment_ms and all(state.get("depth") == "0" for state in states)
 
-    @contextmanager
-    def without_a_hole(self) -> Iterator[None]:
-        """Take note in `holes` whenever the last socket that holds a wanted topic lets go of it."""
-        sockets, topics = self.exchange.sockets, frozenset(self.topics)
-        release: Callable[..., None] = sockets.release
 
-        def watched(socket: object, topic: str) -> None:
-            release(socket, topic)
-            if topic in topics and not sockets.holders(topic):
-                self.holes.append(topic)
+@contextmanager
+def without_a_hole(exchange: Simulator, topics: Iterable[str], holes: list[str]) -> Iterator[None]:
+    """Take note in `holes` whenever the last socket that holds one of these topics lets go of it."""
+    sockets, wanted = exchange.sockets, frozenset(topics)
+    release: Callable[..., None] = sockets.release
 
-        sockets.release = watched  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            sockets.release = release  # type: ignore[method-assign]
+    def watched(socket: object, topic: str) -> None:
+        release(socket, topic)
+        if topic in wanted and not sockets.holders(topic):
+            holes.append(topic)
+
+    sockets.release = watched  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        sockets.release = release  # type: ignore[method-assign]
 
 
 @asynccontextmanager

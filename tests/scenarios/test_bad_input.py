@@ -387,6 +387,7 @@ COUNTED: Final = {"malformed_frames": "malformed"}
 
 @pytest.mark.parametrize("name", FRAMES)
 async def test_an_odd_frame_ends_no_connection_and_its_neighbours_arrive(name: str, stage: Stage) -> None:
+    """A bad frame ends no connection and takes no neighbour along."""
     lost = await stage.told("lost")
     before = await stage.ingester()
     async with stage.fault(**FRAMES[name]):
@@ -491,6 +492,7 @@ async def test_our_own_server_is_started_again_when_it_is_killed(stage: Stage) -
 
 
 async def test_a_key_of_another_kind_refuses_its_own_entries_only(stage: Stage) -> None:
+    """An entry's fault is its own, the server's condition is everybody's."""
     key = "bitmart:klines:{ETHUSDT}:1m"
     await stage.redis.rename(key, f"{key}:aside")
     await stage.redis.set(key, "not a stream")
@@ -504,6 +506,7 @@ async def test_a_key_of_another_kind_refuses_its_own_entries_only(stage: Stage) 
 
 
 async def test_another_accounts_store_is_left_alone(stage: Stage) -> None:
+    """A store belongs to one exchange, environment and account."""
     environment = {**stage.environment, "BITMART_API_KEY": "key-of-mine"}  # finds the server by its DATA_DIR
     stranger = Program("stranger", stage.folder, environment, "ingest")
     stranger.start()
@@ -517,7 +520,8 @@ async def test_another_accounts_store_is_left_alone(stage: Stage) -> None:
 
 
 async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
-    """An exchange that is frozen holds up the draining for long enough."""
+    """A second signal forces the end."""
+    # An exchange that is frozen holds up the draining for long enough.
     second = Program("second", stage.folder, {**stage.environment, "PING_INTERVAL_S": "60", "REPLICAS": "2"}, "ingest")
     second.start()
     try:
@@ -533,6 +537,7 @@ async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
 
 
 async def test_the_demonstration_heeds_no_real_store_and_no_credentials(tmp_path: Path) -> None:
+    """The demonstration touches nothing of yours."""
     (tmp_path / ".env").write_text("SUBSCRIBE_BATCH=many\n", encoding="utf-8")
     real = {
         "REDIS_URL": "nonsense",

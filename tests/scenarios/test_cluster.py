@@ -77,6 +77,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def test_a_bridge_on_a_cluster_serves_its_wishes_while_a_primary_dies(stage: Stage) -> None:
+    """A primary may be replaced."""
     told = await stage.api.post("/klines/subscribe?wait=active&timeout=20", {"symbols": SYMBOLS, "tfs": "1m"})
     assert told["ok"], told
     assert (await stage.api.post("/orders/subscribe"))["ok"]

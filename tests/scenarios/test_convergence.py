@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def test_everything_is_subscribed_unsubscribed_and_subscribed_again(stage: Stage) -> None:
+    """Everything may be subscribed, unsubscribed and subscribed again."""
     every = {"symbol": "BTCUSDT", "tfs": ["1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w"]}
     for _ in range(2):
         await stage.api.post("/klines/subscribe", every)
@@ -102,7 +104,8 @@ async def disconnected(api: Api) -> bool:
 
 
 async def test_whatever_is_killed_the_wishes_come_true_again(stage: Stage) -> None:
-    """The order is drawn anew each time and printed when it fails."""
+    """The set is the truth."""
+    # The order is drawn anew each time and printed when it fails.
     wished = KLINES | ACCOUNT
     await stage.api.post("/klines/subscribe", {"symbol": "BTCUSDT", "tfs": "1m"})
     await stage.api.post("/subscribe", {"symbol": "BTCUSDT", "tfs": ["5m", "15m", "30m", "1H", "2H", "4H", "1D", "1W"]})
@@ -124,6 +127,7 @@ async def test_whatever_is_killed_the_wishes_come_true_again(stage: Stage) -> No
 
 
 async def test_stop_drains_the_ingester_and_it_exits_with_zero(stage: Stage) -> None:
+    """`POST /stop`, Ctrl-C and SIGTERM drain and exit with 0."""
     await stage.api.post("/klines/subscribe?wait=active", {"symbol": "BTCUSDT", "tfs": "1m"})
     assert (await stage.api.post("/stop"))["ok"] is True
     assert await stage.ingester.ended() == 0
@@ -133,3 +137,9 @@ async def test_stop_drains_the_ingester_and_it_exits_with_zero(stage: Stage) -> 
 
     stage.ingester.start()
     await wait_until(lambda: stage.api.active({"futures/klineBin1m:BTCUSDT"}), "a new start follows the wishes")
+
+    # SIGTERM and Ctrl-C do the same, to each part.
+    stage.ingester.process.send_signal(signal.SIGTERM)
+    assert await stage.ingester.ended() == 0
+    assert (await stage.api.get("/status"))["ingesters"] == []
+    assert await stage.control.stop() == 0

@@ -16,7 +16,10 @@ _LIFETIME_S = 5.0
 
 
 async def test_an_ingester_runs_on_the_fastest_loop_there_is_and_says_so(tmp_path: Path, valkey_url: str) -> None:
-    """Uvloop where it is installed, as it is wherever it can be; its name stands in the ingester's state."""
+    """An ingester runs on the fastest event loop there is.
+
+    That is uvloop where it is installed, as it is wherever it can be; its name stands in the ingester's state.
+    """
     store = client.commands(Secret(valkey_url))
     ingester = Program("ingester", tmp_path, {"REDIS_URL": valkey_url}, "ingest")
     members = Members(store, Keys(), _LIFETIME_S)

@@ -8,8 +8,9 @@ from tests.benchmarks.stand import built
 
 
 async def test_a_flood_beyond_what_redis_takes_makes_candles_fewer_not_older_and_loses_nothing_of_the_account() -> None:
-    """Unsent states of a candle give way to newer ones, so what waits is bounded by the number of topics.
+    """A flood makes candles fewer, not older.
 
+    Unsent states of a candle give way to newer ones, so what waits is bounded by the number of topics.
     Memory stays as it is, the flush after the last frame brings every topic's newest candle, and orders and fills,
     which never give way, are all there.
     """

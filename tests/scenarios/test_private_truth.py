@@ -77,10 +77,8 @@ async def stage(tmp_path: Path, valkey_url: str) -> AsyncIterator[Stage]:
 
 
 async def test_a_bot_that_reads_the_streams_misses_nothing_however_often_the_bridge_dies(stage: Stage) -> None:
-    """Private truth: after each login the account is read by REST, only differences are appended, and a marker follows.
-
-    A marker is an entry of its own in each of the account's streams; whoever reads it knows that nothing is missing.
-    """
+    """Private truth."""
+    # A marker is an entry of its own in each of the streams; who reads it knows that nothing is missing.
     account = stage.exchange.account
 
     # Before the bridge starts for the first time the account holds 5 contracts; how it came by them is history.

@@ -136,6 +136,7 @@ async def scraped(http: httpx2.AsyncClient) -> None:
 
 
 async def test_a_service_manager_is_told_from_the_first_moment_to_the_last(tmp_path: Path) -> None:
+    """A service manager is told."""
     redis = EmbeddedServer(tmp_path / "redis", port=own_port(), persistent=False)
     async with market() as exchange:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:

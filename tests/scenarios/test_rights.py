@@ -30,6 +30,7 @@ async def up(stage: Deployment) -> None:
 
 
 async def test_all_parts_do_their_whole_work_with_the_rights_they_are_given(tmp_path: Path) -> None:
+    """Each part works with the least rights in Redis."""
     async with deployed(tmp_path) as stage:
         await up(stage)
         assert (await stage.api.put("/subscriptions", json=WANTED)).status_code == 200

@@ -12,7 +12,8 @@ _SEED = 1
 
 
 async def test_whatever_fails_the_streams_tell_the_truth(tmp_path: Path) -> None:
-    """`make chaos` plays twenty longer ones."""
+    """Whatever fails, the streams tell the truth."""
+    # A short run; `make chaos` plays twenty longer ones.
     plan = drawn(_SEED, seconds=6.0, symbols=12)
     outcome = await played(plan, tmp_path, acts(plan))
     assert outcome.verdict.failures == []

@@ -74,6 +74,7 @@ def files_of(stage: Deployment) -> dict[str, bytes]:
 
 
 async def test_no_secret_stands_in_anything_that_is_written_anywhere(tmp_path: Path) -> None:
+    """Nothing that is written anywhere holds a secret."""
     async with deployed(tmp_path) as stage:
 
         async def up() -> bool:
