@@ -134,11 +134,11 @@ def sentence(promise: str) -> str:
 
 
 def scenes() -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield what the docstring of each scenario says, without its full stop, and which scenario that is."""
+    """Yield the first sentence of each scenario's docstring, without its full stop, and which scenario that is."""
     for path in sorted((ROOT / "tests" / "scenarios").glob("test_*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                said = ast.get_docstring(node) or ""
+                said = (ast.get_docstring(node) or "").partition("\n\n")[0]
                 yield said.removesuffix("."), (path.relative_to(ROOT).as_posix(), node.name)
 
 
