@@ -19,6 +19,7 @@ import msgspec
 from redis.exceptions import NoScriptError, ResponseError
 
 from bridge.store import resp, scripts
+from bridge.store.conduit import Conduit, conduit
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -46,6 +47,7 @@ class Lane:
         self._connect = connect
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
+        self._conduit: Conduit | None = None
         self._places = {script: place for place, script in enumerate(scripts.APPENDS, 1)}
         self._batch = scripts.together(scripts.APPENDS)
         self.dialled = 0
@@ -67,10 +69,7 @@ class Lane:
         """
         packed = [part for batch in batches for part in (*([_ASKING] if asking else []), self._packed(batch))]
         try:
-            async with asyncio.timeout(self._timeout_s):
-                connection = self._connection or await self._dial()
-                await connection.send_packed_command(packed, check_health=False)
-                answers = [await _answer(connection) for _ in packed]
+            answers = await (self._conduit or await self._dial()).ask(packed)
         except BaseException:
             await self.close()
             raise
@@ -83,20 +82,22 @@ class Lane:
 
     async def close(self) -> None:
         """Hang up; the next batch dials anew."""
+        ready, self._conduit = self._conduit, None
+        if ready:
+            ready.cut()
         connection, self._connection = self._connection, None
         if connection:
             await connection.disconnect(nowait=True)
 
-    async def _dial(self) -> AbstractConnection:
-        connection = self._connect()
-        self._connection = connection
-        await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
-        await connection.send_command("SCRIPT", "LOAD", self._batch.text)
-        loaded = await _answer(connection)
-        if isinstance(loaded, ResponseError):
-            raise loaded
+    async def _dial(self) -> Conduit:
+        connection = self._connection = self._connect()
+        async with asyncio.timeout(self._timeout_s):
+            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
+            await connection.send_command("SCRIPT", "LOAD", self._batch.text)
+            await connection.read_response(timeout=math.inf)
         self.dialled += 1
-        return connection
+        self._conduit = conduit(connection, self._timeout_s)
+        return self._conduit
 
     def _packed(self, batch: Sequence[Append]) -> bytes:
         packed, keys = [b""], 0
@@ -122,11 +123,3 @@ def _each(answer: object, batch: Sequence[Append]) -> Sequence[Answer]:
     if isinstance(answer, ResponseError):
         return [answer] * len(batch)
     raise TypeError(f"a script answered {type(answer).__name__}")
-
-
-async def _answer(connection: AbstractConnection) -> object:
-    try:
-        answer: object = await connection.read_response(timeout=math.inf)
-    except ResponseError as refusal:
-        return refusal
-    return answer
