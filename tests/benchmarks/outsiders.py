@@ -121,6 +121,8 @@ def sdk(uri: str, port: int, frames: int, topics: list[str]) -> None:
 
     def take(message: dict[str, Any]) -> None:
         nonlocal count, began
+        if message.get("data") == "pong":
+            return
         count += "action" not in message or not subscribed.is_set()
         if not subscribed.is_set():
             if count == len(topics):

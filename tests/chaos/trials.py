@@ -26,7 +26,7 @@ from bridge.ingest.watch import Watch
 from bridge.records import Kline
 from bridge.simulator import Scenario
 from bridge.store import scripts
-from bridge.store.appends import Append, Appends
+from bridge.store.appends import Append, KlineAppends
 from bridge.store.lane import Answer, Lane
 from tests.chaos.faults import Fault, clients_cut, rewind, store_killed, switch
 from tests.chaos.plan import NEVER_S, PATIENT_S, Plan
@@ -274,13 +274,13 @@ def _tells_no_losses(patch: Patch) -> None:
 
 
 def _conflates_periods(patch: Patch) -> None:
-    sound = Appends.kline
+    sound = KlineAppends.of
 
-    def kline(self: Appends, kline: Kline) -> Append:
+    def of(self: KlineAppends, kline: Kline) -> Append:
         append = sound(self, kline)
         return msgspec.structs.replace(append, slot=append.stream, final=False)
 
-    patch.setattr(Appends, "kline", kline)
+    patch.setattr(KlineAppends, "of", of)
 
 
 def _kinds(*kinds: str) -> frozenset[str]:
