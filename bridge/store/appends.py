@@ -141,9 +141,11 @@ class Appends:
 
     def klines(self, symbol: str, timeframe: str) -> KlineAppends:
         """Return what makes the appends of one series."""
-        named = (symbol, timeframe)
-        keys = (self.keys.klines(*named), self.keys.newest_kline(*named))
-        return self._series.get(named) or self._series.setdefault(named, KlineAppends(keys, self.settings.cap_klines))
+        made = self._series.get((symbol, timeframe))
+        if made is None:
+            keys = (self.keys.klines(symbol, timeframe), self.keys.newest_kline(symbol, timeframe))
+            made = self._series[symbol, timeframe] = KlineAppends(keys, self.settings.cap_klines)
+        return made
 
     def closed(self, kline: Kline, how: str, length_ms: int, settled: Callable[[int], None]) -> Append:
         """A closed candle, whose id is its open; `how` it follows is `next`, `start` or `jump`."""

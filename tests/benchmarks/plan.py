@@ -67,7 +67,7 @@ SECTIONS: Final = (
     Section(
         "candles: what to publish, what to remember until it is proven",
         (
-            Row("Candles.take", stages.candles, 20_000, 5_000),
+            Row("Newest.grown", stages.candles, 20_000, 5_000),
             Row("Series.show", stages.series, 20_000, 5_000),
         ),
     ),
@@ -75,7 +75,7 @@ SECTIONS: Final = (
         "append: from a record to bytes",
         (
             Row("redis-py's packing of an XADD", peers.pack, 20_000, 5_000, peer="peer"),
-            Row("Appends.kline", stages.appends, 20_000, 5_000),
+            Row("KlineAppends.of", stages.appends, 20_000, 5_000),
             Row("hiredis.pack_command of it", stages.packing, 20_000, 5_000),
         ),
     ),
@@ -139,9 +139,9 @@ SECTIONS: Final = (
 WAY: Final = (
     "Connection with a deaf session",
     "BitMartSession.receive",
-    "Candles.take",
+    "Newest.grown",
     "Series.show",
-    "Appends.kline",
+    "KlineAppends.of",
     "Writer, guarded, 500 at once",
 )
 MOST_FRAMES: Final = max(row.frames for section in SECTIONS for row in section.rows)

