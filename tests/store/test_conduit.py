@@ -11,7 +11,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from bridge.store import client
+from bridge.store.client import dialled
 from bridge.store.conduit import Conduit, conduit
 from bridge.values import Secret
 from tests.store.relay import Relay
@@ -29,7 +29,7 @@ async def relay(valkey_url: str) -> AsyncIterator[Relay]:
 
 @pytest.fixture
 async def way(relay: Relay) -> AsyncIterator[Conduit]:
-    connection = client.writer_connection(Secret(relay.url))
+    connection = dialled(Secret(relay.url)).connection()
     await connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
     made = conduit(connection, TIMEOUT_S)
     yield made
