@@ -20,6 +20,8 @@ R = TypeVar("R", Order, Fill)
 # The farthest back that the exchange answers, less a little.
 REACH_MS: Final = 90 * DAY_MS - 3_600_000
 SECOND_MS: Final = 1_000
+# How much two readings have in common; the socket stamps an execution with its order's time, which need not be its own.
+OVERLAP_MS: Final = 120_000
 
 
 class Statement:
@@ -83,6 +85,11 @@ class Statement:
     async def trades(self, start: int, end: int) -> list[Fill]:
         """Return the executions of a window of whole seconds."""
         return [fill async for fill in self._windows("trades", self._trades, start, end)]
+
+    async def lists(self, traded_at: int, now_ms: int) -> bool:
+        """Tell whether any execution is listed since well before one that is known: else an empty list says nothing."""
+        start = (traded_at - OVERLAP_MS) // SECOND_MS * SECOND_MS
+        return bool(await self._trades(start, (now_ms // SECOND_MS + 1) * SECOND_MS))
 
     async def trades_of(self, order_id: str, now_ms: int) -> list[Fill]:
         """Return one order's executions, as far back as the exchange tells."""

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 from bridge.clock import ExchangeClock
 from bridge.errors import RestError, StoreError
 from bridge.ingest.folding import Folding
-from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement
+from bridge.ingest.statement import OVERLAP_MS, REACH_MS, SECOND_MS, Statement
 from bridge.log import Sampled
 from bridge.records import EventName
 from bridge.store.client import Unreachable, described
+from bridge.timeframes import DAY_MS
 
 if TYPE_CHECKING:
     from bridge.store.account import Account, Known
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 2.0
-_OVERLAP_MS: Final = 120_000
 _REFUSED: Final = 400
 
 
@@ -53,7 +53,7 @@ class Sweep:
         self._clock = clock
         self._happened = happened
         self._read_until: dict[str, int] = {}
-        self._kept = self._until = self._floor = 0
+        self._kept = self._until = self._floor = self._ours = self._filled_at = 0
         self._looked = 0
         self._work = asyncio.Event()
         self._odd = Sampled(log)
@@ -72,7 +72,10 @@ class Sweep:
 
     def begin(self, known: Known, until: int) -> None:
         """Read what all symbols lack up to `until`, from where the store says that they were read before."""
-        self._kept, self._floor = known.swept_at, known.floor
+        if not known.synced_at or known.swept_at < self._kept:
+            # The store has lost what it was given: all of it has to be read again.
+            self._read_until.clear()
+        self._kept, self._floor, self._filled_at = known.swept_at, known.floor, known.filled_at
         self._until = max(self._until, until)
         self._work.set()
 
@@ -86,14 +89,19 @@ class Sweep:
         """Leave the rest to whoever goes on from what the store says; what was read need not be there any more."""
         self._work.clear()
         self._read_until.clear()
-        self._kept = self._until = 0
+        self._kept = self._until = self._ours = 0
+
+    def ours(self, known: Known) -> bool:
+        """Tell whether it was us who kept last how far all symbols are read: then we know what was missed since."""
+        return known.swept_at == self._ours
 
     async def rest(self, known: Known, until: int) -> None:
-        """Take note that nothing was missed up to `until`: the socket was listened to since everything was read.
+        """Take note that nothing was missed up to `until`: the socket was listened to since we kept that last.
 
         Raises redis-py's `RedisError` when Redis is out of reach.
         """
-        await self._account.swept(until, known.swept_at, known.floor)
+        if await self._account.swept(until, known.swept_at, known.floor):
+            self._ours = until
 
     async def run(self) -> None:
         """Sweep for ever: whenever there is something to read."""
@@ -124,7 +132,7 @@ class Sweep:
             raise StoreError("Redis lost what it held while the symbols were looked through")
         if (self._kept, self._floor) != (kept, floor):
             return
-        self._kept = until
+        self._kept = self._ours = until
         if self._until == until:
             self._work.clear()
         found = self._folding.found
@@ -134,10 +142,12 @@ class Sweep:
     async def _look(self, symbol: str) -> None:
         now = self._clock.now_ms()
         before = self._read_until.get(symbol, self._since)
-        start = max(self._floor, before - _OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
+        start = max(self._floor, before - OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
         try:
             orders = await self._statement.open_orders_of(symbol)
             over = await self._statement.history(symbol, start, (now // SECOND_MS + 1) * SECOND_MS)
+            if not over:
+                await self._doubt(now)
         except RestError as refused:
             if refused.status != _REFUSED:
                 raise
@@ -150,3 +160,13 @@ class Sweep:
                 self._folding.add(order)
         self._read_until[symbol] = now
         self._looked += 1
+
+    async def _doubt(self, now: int) -> None:
+        """Look whether the exchange lists what is known: if not, that it lists nothing of a symbol proves nothing.
+
+        Raises:
+            RestError: it does not.
+        """
+        known = self._filled_at > now - DAY_MS
+        if known and not await self._statement.lists(self._filled_at, now):
+            raise RestError("no execution is listed, not even those that are known")

@@ -240,6 +240,29 @@ async def test_trouble_with_rest_is_no_reason_to_leave_a_symbol_out(
         await assert_whole(bridge)
 
 
+async def test_an_empty_list_of_a_symbol_is_believed_only_if_what_is_known_is_listed(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.ingest.sweep._RETRY_S", 0.02)
+    gate = Gate(monkeypatch, "history")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 1)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        async with outage(bridge) as account:
+            account.cancel(account.submit("XRPUSDT", BUY, 5, price="1"))
+            # From the first symbol on of which nothing is known, all lists are empty.
+            gate.before = lambda: simulator.faults.set("rest_empty", gate.asked[-1]["symbol"] != "BTCUSDT")
+        asked = simulator.stats.requests
+        tries = asked["/contract/public/details"]
+        await wait_until(lambda: asked["/contract/public/details"] > tries + 3, "it was tried again and again")
+        assert await bridge.events("swept") == []
+        gate.before = lambda: None
+        simulator.faults.rest_empty = False
+        await bridge.until("swept")
+        await assert_whole(bridge)
+
+
 async def test_a_regular_reading_is_not_held_up(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     histories, trades = Gate(monkeypatch, "history"), Gate(monkeypatch, "trades")
     async with still() as simulator, bridging(simulator, valkey_url, private_sync_s=NEVER_S) as bridge:
