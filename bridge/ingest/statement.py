@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -82,14 +83,24 @@ class Statement:
 
         return [order async for order in self._windows(f"{symbol} orders", read, start, end)]
 
+    async def history_beside(self, traded_at: int, symbol: str, start: int, end: int) -> list[Order]:
+        """Return the same, and believe an empty list only beside that of an execution known to be made at `traded_at`.
+
+        Both leave at the same moment: what empties all lists is then seen, however short it lasts.
+        """
+        known = traded_at - OVERLAP_MS
+        orders = self._exchange.history_call(symbol, start, end)
+        fills = self._exchange.trades_call(known // SECOND_MS * SECOND_MS, end)
+        await self._rest.turn(orders)
+        await self._rest.turn(fills)
+        rows, beside = await asyncio.gather(self._rest.send(orders), self._rest.send(fills))
+        if not rows and not beside:
+            raise RestError("no execution is listed, not even those that are known")
+        return rows if len(rows) < self._exchange.most_rows else await self.history(symbol, start, end)
+
     async def trades(self, start: int, end: int) -> list[Fill]:
         """Return the executions of a window of whole seconds."""
         return [fill async for fill in self._windows("trades", self._trades, start, end)]
-
-    async def lists(self, traded_at: int, now_ms: int) -> bool:
-        """Tell whether any execution is listed since well before one that is known: else an empty list says nothing."""
-        start = (traded_at - OVERLAP_MS) // SECOND_MS * SECOND_MS
-        return bool(await self._trades(start, (now_ms // SECOND_MS + 1) * SECOND_MS))
 
     async def trades_of(self, order_id: str, now_ms: int) -> list[Fill]:
         """Return one order's executions, as far back as the exchange tells."""

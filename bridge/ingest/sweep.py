@@ -17,7 +17,7 @@ from bridge.errors import RestError, StoreError
 from bridge.ingest.folding import Folding
 from bridge.ingest.statement import OVERLAP_MS, REACH_MS, SECOND_MS, Statement
 from bridge.log import Sampled
-from bridge.records import EventName
+from bridge.records import EventName, Order
 from bridge.store.client import Unreachable, described
 from bridge.timeframes import DAY_MS
 
@@ -141,13 +141,9 @@ class Sweep:
 
     async def _look(self, symbol: str) -> None:
         now = self._clock.now_ms()
-        before = self._read_until.get(symbol, self._since)
-        start = max(self._floor, before - OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
         try:
             orders = await self._statement.open_orders_of(symbol)
-            over = await self._statement.history(symbol, start, (now // SECOND_MS + 1) * SECOND_MS)
-            if not over:
-                await self._doubt(now)
+            over = await self._over(symbol, now)
         except RestError as refused:
             if refused.status != _REFUSED:
                 raise
@@ -161,12 +157,10 @@ class Sweep:
         self._read_until[symbol] = now
         self._looked += 1
 
-    async def _doubt(self, now: int) -> None:
-        """Look whether the exchange lists what is known: if not, that it lists nothing of a symbol proves nothing.
-
-        Raises:
-            RestError: it does not.
-        """
-        known = self._filled_at > now - DAY_MS
-        if known and not await self._statement.lists(self._filled_at, now):
-            raise RestError("no execution is listed, not even those that are known")
+    async def _over(self, symbol: str, now: int) -> list[Order]:
+        before = self._read_until.get(symbol, self._since)
+        start = max(self._floor, before - OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
+        end = (now // SECOND_MS + 1) * SECOND_MS
+        if self._filled_at > now - DAY_MS:
+            return await self._statement.history_beside(self._filled_at, symbol, start, end)
+        return await self._statement.history(symbol, start, end)
