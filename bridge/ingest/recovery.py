@@ -85,7 +85,6 @@ class Recovery:
         self._told: set[str] = set()
         self._began = 0
         self._floor = 0
-        self._cut: frozenset[str] = frozenset()
         self._odd = Sampled(log)
         self.syncs = 0
 
@@ -105,11 +104,14 @@ class Recovery:
 
     def lost(self) -> None:
         """Take note that the socket is gone: nothing is complete before the next login."""
+        if self._began:
+            self._sweep.unbroken = False
         self._active = frozenset()
         self._asked.clear()
 
     def need(self, reason: str) -> None:
         """Ask for a complete read, for a reason that the marker will tell; without a login there is nothing to keep."""
+        self._sweep.unbroken = self._sweep.unbroken and reason == "login"
         if self._active:
             self._reason = reason
             self._asked.set()
@@ -229,19 +231,7 @@ class Recovery:
         if reason or self._folding.found:
             self._mark(reason or "found", orders=orders, positions=positions)
         if orders:
-            await self._look_further(known, reason, window[0], at)
-
-    async def _look_further(self, known: Known, reason: str, since: int, until: int) -> None:
-        """After an outage let the other symbols' orders be looked for; if there was none, none was missed there."""
-        first = not known.swept_at and known.floor >= self._began
-        missed = bool(reason or not self._sweep.ours(known)) and not first
-        cut_anew = self._statement.cut - self._cut
-        self._cut = self._statement.cut
-        if missed or cut_anew:
-            self._sweep.begin(known, until)
-            self._sweep.took(known.symbols, since, until)
-        elif not self._sweep.pending:
-            await self._sweep.rest(known, until)
+            await self._sweep.after(known, reason, (window[0], at), self._began)
 
     def _mark(self, reason: str, *, orders: bool, positions: bool) -> None:
         account = self._settings.bitmart_account

@@ -35,6 +35,7 @@ class Sweep:
 
     Attributes:
         calm: set while no regular reading of the account goes on.
+        unbroken: whether nothing was missed since the first login.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Sweep:
         self._looked = 0
         self._work = asyncio.Event()
         self._odd = Sampled(log)
+        self._cut: frozenset[str] = frozenset()
+        self.unbroken = True
         self.calm = asyncio.Event()
         self.calm.set()
 
@@ -69,6 +72,29 @@ class Sweep:
     def pending(self) -> bool:
         """Whether symbols are still to be read."""
         return self._work.is_set()
+
+    async def after(self, known: Known, reason: str, window: tuple[int, int], began: int) -> None:
+        """After a regular reading, read the other symbols if there was an outage; if there was none, none was missed.
+
+        Args:
+            known: what was known when that reading began.
+            reason: why it was made; nothing for one that comes now and again.
+            window: from when until when it read the orders of known symbols.
+            began: when we were logged in first; before that nothing is promised.
+
+        Raises redis-py's `RedisError` when Redis is out of reach.
+        """
+        first = self.unbroken and not known.swept_at and known.floor >= began
+        # Only who kept last how far all symbols are read knows what was missed since.
+        missed = bool(reason or known.swept_at != self._ours) and not first
+        cut_anew = self._statement.cut - self._cut
+        self._cut = self._statement.cut
+        since, until = window
+        if missed or cut_anew:
+            self.begin(known, until)
+            self.took(known.symbols, since, until)
+        elif not self.pending and await self._account.swept(until, known.swept_at, known.floor):
+            self._ours = until
 
     def begin(self, known: Known, until: int) -> None:
         """Read what all symbols lack up to `until`, from where the store says that they were read before."""
@@ -90,18 +116,6 @@ class Sweep:
         self._work.clear()
         self._read_until.clear()
         self._kept = self._until = self._ours = 0
-
-    def ours(self, known: Known) -> bool:
-        """Tell whether it was us who kept last how far all symbols are read: then we know what was missed since."""
-        return known.swept_at == self._ours
-
-    async def rest(self, known: Known, until: int) -> None:
-        """Take note that nothing was missed up to `until`: the socket was listened to since we kept that last.
-
-        Raises redis-py's `RedisError` when Redis is out of reach.
-        """
-        if await self._account.swept(until, known.swept_at, known.floor):
-            self._ours = until
 
     async def run(self) -> None:
         """Sweep for ever: whenever there is something to read."""

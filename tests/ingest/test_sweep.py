@@ -172,6 +172,18 @@ async def test_what_one_ingester_did_not_come_to_look_through_the_next_one_does(
             assert {e["order_id"] for e in await bridge.entries(KEYS.orders, "order")} == set(canceled)
 
 
+async def test_what_came_and_went_before_a_store_was_emptied_is_told_again(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        canceled = bridge.account.submit("XRPUSDT", BUY, 5, price="1")
+        bridge.account.cancel(canceled)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        await bridge.store.flushall()
+        await bridge.until("swept")
+        await assert_whole(bridge)
+        assert [e["order_id"] for e in await bridge.entries(KEYS.orders, "order")] == [canceled]
+
+
 async def test_what_is_still_to_be_looked_for_is_not_refused_for_its_age(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch, store: Redis
 ) -> None:
