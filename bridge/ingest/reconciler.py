@@ -111,7 +111,8 @@ class Reconciler:
     async def reconcile(self) -> None:
         """Read the wishes once and apply them; a store that lost them gets them back first."""
         wishes = await self._desired.read()
-        if wishes.revision < self.revision or self._lost:
+        another = bool(self._wishes.life) and wishes.life != self._wishes.life
+        if wishes.revision < self.revision or another or self._lost:
             # Revisions never go back: this is not the store that we know. What it lacks is a loss, not a wish.
             self._lost = True
             log.error("the store has lost what it held: restoring %d owners' wishes", len(self._owners))
@@ -123,6 +124,8 @@ class Reconciler:
             self._owners = await self._desired.by_owner()
         self._wishes = wishes
         await self.apply(wishes)
+        if not wishes.life:
+            await self._desired.mark()
 
     async def apply(self, wishes: Wishes) -> None:
         """Tell the connections what to hold so that `wishes` come true, as far as they fall to us."""

@@ -18,7 +18,7 @@ from bridge.errors import RestError, StoreError
 from bridge.exchanges.base import Exchange
 from bridge.ingest.executions import Executions
 from bridge.ingest.folding import Folding
-from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement, member_of
+from bridge.ingest.statement import OVERLAP_MS, REACH_MS, SECOND_MS, Statement, member_of
 from bridge.ingest.sweep import Sweep
 from bridge.log import Sampled
 from bridge.records import EventName, Fill, Order, Position, PositionMode, PositionSide, Record, Resync, Source
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 _RETRY_S: Final = 2.0
 _LOOK_S: Final = 0.1
 _GATHER_S: Final = 0.5
-_OVERLAP_MS: Final = 120_000
 _FORGOTTEN_AT_ONCE: Final = 1_000
 _MODES: Final = (PositionMode.HEDGE, PositionMode.ONE_WAY)
 
@@ -86,7 +85,6 @@ class Recovery:
         self._told: set[str] = set()
         self._began = 0
         self._floor = 0
-        self._cut: frozenset[str] = frozenset()
         self._odd = Sampled(log)
         self.syncs = 0
 
@@ -106,11 +104,14 @@ class Recovery:
 
     def lost(self) -> None:
         """Take note that the socket is gone: nothing is complete before the next login."""
+        if self._began:
+            self._sweep.unbroken = False
         self._active = frozenset()
         self._asked.clear()
 
     def need(self, reason: str) -> None:
         """Ask for a complete read, for a reason that the marker will tell; without a login there is nothing to keep."""
+        self._sweep.unbroken = self._sweep.unbroken and reason == "login"
         if self._active:
             self._reason = reason
             self._asked.set()
@@ -150,13 +151,16 @@ class Recovery:
     async def _remember(self) -> None:
         """Learn the floor before the first read, too: the store may forget it while the exchange is away.
 
-        And learn from the other ingesters whose executions count.
+        And learn from the other ingesters whose executions count, and that one of them remembers more than the store.
         """
         while True:
             try:
+                floor = await self._account.floor()
                 if not self._floor:
-                    self._floor = max(await self._account.floor(), self._floor)
-                    self._executions.floor = self._floor
+                    self._executions.floor = self._floor = floor
+                elif 0 < floor < self._floor:
+                    self._sweep.stop()
+                    self.need("store lost")
                 if not self._executions.by_rest and await self._published.by_rest():
                     self._executions.by_rest = True
                     self.need("trade ids")
@@ -202,7 +206,7 @@ class Recovery:
         known = await self._account.known(self._floor or self._began - int(self._settings.private_lookback_s * 1000))
         self._executions.floor = self._floor = known.floor
         self._folding.found = 0
-        since = max(self._floor, known.synced_at - _OVERLAP_MS, now - REACH_MS)
+        since = max(self._floor, known.synced_at - OVERLAP_MS, now - REACH_MS)
         # The exchange is asked for whole seconds; the one that is still going on belongs to them.
         window = since // SECOND_MS * SECOND_MS, (now // SECOND_MS + 1) * SECOND_MS
         async with asyncio.TaskGroup() as parts:
@@ -227,18 +231,7 @@ class Recovery:
         if reason or self._folding.found:
             self._mark(reason or "found", orders=orders, positions=positions)
         if orders:
-            await self._look_further(known, reason, window[0], at)
-
-    async def _look_further(self, known: Known, reason: str, since: int, until: int) -> None:
-        """After an outage let the other symbols' orders be looked for; if there was none, none was missed there."""
-        missed = bool(reason) and (known.swept_at > 0 or known.floor < self._began)
-        cut_anew = self._statement.cut - self._cut
-        self._cut = self._statement.cut
-        if missed or cut_anew:
-            self._sweep.begin(known, until)
-            self._sweep.took(known.symbols, since, until)
-        elif not self._sweep.pending:
-            await self._sweep.rest(known, until)
+            await self._sweep.after(known, reason, (window[0], at), self._began)
 
     def _mark(self, reason: str, *, orders: bool, positions: bool) -> None:
         account = self._settings.bitmart_account
@@ -271,7 +264,7 @@ class Recovery:
         """Read the executions from the newest one known on: a reply without any proves nothing."""
         anchored = known.filled_at > now - DAY_MS
         # Well before it: the socket stamps an execution with its order's time, which need not be its own.
-        start = min(since, (known.filled_at - _OVERLAP_MS) // SECOND_MS * SECOND_MS) if anchored else since
+        start = min(since, (known.filled_at - OVERLAP_MS) // SECOND_MS * SECOND_MS) if anchored else since
         listed = await self._statement.trades(start, now)
         if anchored and not listed:
             raise RestError("no execution is listed, not even those that are known")

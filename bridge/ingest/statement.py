@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -20,6 +21,8 @@ R = TypeVar("R", Order, Fill)
 # The farthest back that the exchange answers, less a little.
 REACH_MS: Final = 90 * DAY_MS - 3_600_000
 SECOND_MS: Final = 1_000
+# How much two readings have in common; the socket stamps an execution with its order's time, which need not be its own.
+OVERLAP_MS: Final = 120_000
 
 
 class Statement:
@@ -79,6 +82,21 @@ class Statement:
             return await self._rest.ask(self._exchange.history_call(symbol, start, end))
 
         return [order async for order in self._windows(f"{symbol} orders", read, start, end)]
+
+    async def history_beside(self, traded_at: int, symbol: str, start: int, end: int) -> list[Order]:
+        """Return the same, and believe an empty list only beside that of an execution known to be made at `traded_at`.
+
+        Both leave at the same moment: what empties all lists is then seen, however short it lasts.
+        """
+        known = traded_at - OVERLAP_MS
+        orders = self._exchange.history_call(symbol, start, end)
+        fills = self._exchange.trades_call(known // SECOND_MS * SECOND_MS, end)
+        await self._rest.turn(orders)
+        await self._rest.turn(fills)
+        rows, beside = await asyncio.gather(self._rest.send(orders), self._rest.send(fills))
+        if not rows and not beside:
+            raise RestError("no execution is listed, not even those that are known")
+        return rows if len(rows) < self._exchange.most_rows else await self.history(symbol, start, end)
 
     async def trades(self, start: int, end: int) -> list[Fill]:
         """Return the executions of a window of whole seconds."""

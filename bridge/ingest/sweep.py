@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final
 from bridge.clock import ExchangeClock
 from bridge.errors import RestError, StoreError
 from bridge.ingest.folding import Folding
-from bridge.ingest.statement import REACH_MS, SECOND_MS, Statement
+from bridge.ingest.statement import OVERLAP_MS, REACH_MS, SECOND_MS, Statement
 from bridge.log import Sampled
-from bridge.records import EventName
+from bridge.records import EventName, Order
 from bridge.store.client import Unreachable, described
+from bridge.timeframes import DAY_MS
 
 if TYPE_CHECKING:
     from bridge.store.account import Account, Known
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RETRY_S: Final = 2.0
-_OVERLAP_MS: Final = 120_000
 _REFUSED: Final = 400
 
 
@@ -35,6 +35,7 @@ class Sweep:
 
     Attributes:
         calm: set while no regular reading of the account goes on.
+        unbroken: whether nothing was missed since the first login.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Sweep:
         self._clock = clock
         self._happened = happened
         self._read_until: dict[str, int] = {}
-        self._kept = self._until = self._floor = 0
+        self._kept = self._until = self._floor = self._ours = self._filled_at = 0
         self._looked = 0
         self._work = asyncio.Event()
         self._odd = Sampled(log)
+        self._cut: frozenset[str] = frozenset()
+        self.unbroken = True
         self.calm = asyncio.Event()
         self.calm.set()
 
@@ -70,9 +73,35 @@ class Sweep:
         """Whether symbols are still to be read."""
         return self._work.is_set()
 
+    async def after(self, known: Known, reason: str, window: tuple[int, int], began: int) -> None:
+        """After a regular reading, read the other symbols if there was an outage; if there was none, none was missed.
+
+        Args:
+            known: what was known when that reading began.
+            reason: why it was made; nothing for one that comes now and again.
+            window: from when until when it read the orders of known symbols.
+            began: when we were logged in first; before that nothing is promised.
+
+        Raises redis-py's `RedisError` when Redis is out of reach.
+        """
+        first = self.unbroken and not known.swept_at and known.floor >= began
+        # Only who kept last how far all symbols are read knows what was missed since.
+        missed = bool(reason or known.swept_at != self._ours) and not first
+        cut_anew = self._statement.cut - self._cut
+        self._cut = self._statement.cut
+        since, until = window
+        if missed or cut_anew:
+            self.begin(known, until)
+            self.took(known.symbols, since, until)
+        elif not self.pending and await self._account.swept(until, known.swept_at, known.floor):
+            self._ours = until
+
     def begin(self, known: Known, until: int) -> None:
         """Read what all symbols lack up to `until`, from where the store says that they were read before."""
-        self._kept, self._floor = known.swept_at, known.floor
+        if not known.synced_at or known.swept_at < self._kept:
+            # The store has lost what it was given: all of it has to be read again.
+            self._read_until.clear()
+        self._kept, self._floor, self._filled_at = known.swept_at, known.floor, known.filled_at
         self._until = max(self._until, until)
         self._work.set()
 
@@ -86,14 +115,7 @@ class Sweep:
         """Leave the rest to whoever goes on from what the store says; what was read need not be there any more."""
         self._work.clear()
         self._read_until.clear()
-        self._kept = self._until = 0
-
-    async def rest(self, known: Known, until: int) -> None:
-        """Take note that nothing was missed up to `until`: the socket was listened to since everything was read.
-
-        Raises redis-py's `RedisError` when Redis is out of reach.
-        """
-        await self._account.swept(until, known.swept_at, known.floor)
+        self._kept = self._until = self._ours = 0
 
     async def run(self) -> None:
         """Sweep for ever: whenever there is something to read."""
@@ -124,7 +146,7 @@ class Sweep:
             raise StoreError("Redis lost what it held while the symbols were looked through")
         if (self._kept, self._floor) != (kept, floor):
             return
-        self._kept = until
+        self._kept = self._ours = until
         if self._until == until:
             self._work.clear()
         found = self._folding.found
@@ -133,11 +155,9 @@ class Sweep:
 
     async def _look(self, symbol: str) -> None:
         now = self._clock.now_ms()
-        before = self._read_until.get(symbol, self._since)
-        start = max(self._floor, before - _OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
         try:
             orders = await self._statement.open_orders_of(symbol)
-            over = await self._statement.history(symbol, start, (now // SECOND_MS + 1) * SECOND_MS)
+            over = await self._over(symbol, now)
         except RestError as refused:
             if refused.status != _REFUSED:
                 raise
@@ -150,3 +170,11 @@ class Sweep:
                 self._folding.add(order)
         self._read_until[symbol] = now
         self._looked += 1
+
+    async def _over(self, symbol: str, now: int) -> list[Order]:
+        before = self._read_until.get(symbol, self._since)
+        start = max(self._floor, before - OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
+        end = (now // SECOND_MS + 1) * SECOND_MS
+        if self._filled_at > now - DAY_MS:
+            return await self._statement.history_beside(self._filled_at, symbol, start, end)
+        return await self._statement.history(symbol, start, end)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import NoScriptError
@@ -27,11 +28,15 @@ _TRIES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is wanted: the union of all owners' topics, at which revision, and whether the bridge is paused."""
+    """What is wanted: the union of all owners' topics, at which revision, and whether the bridge is paused.
+
+    `life` tells this store from one that was emptied since; it is empty before an ingester has served the wishes.
+    """
 
     topics: frozenset[str]
     revision: int
     paused: bool
+    life: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,13 @@ class Desired:
             pipe.smembers(self._keys.desired)
             pipe.get(self._keys.revision)
             pipe.exists(self._keys.paused)
-            topics, revision, paused = await pipe.execute()
-        return Wishes(frozenset(topics), int(revision or 0), bool(paused))
+            pipe.get(self._keys.life)
+            topics, revision, paused, life = await pipe.execute()
+        return Wishes(frozenset(topics), int(revision or 0), bool(paused), life or "")
+
+    async def mark(self) -> None:
+        """Give the store a mark, unless it has one, by which to see that it was emptied: its revisions may catch up."""
+        await self._client.set(self._keys.life, token_hex(8), nx=True)
 
     async def change(self, owner: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Change:
         """Add and remove topics of one owner's wishes in one atomic step, and wake the ingesters.

@@ -46,6 +46,11 @@ class Keys:
         return f"{{{self.prefix}:desired}}:paused"
 
     @property
+    def life(self) -> str:
+        """String: a mark that a store loses along with the wishes, by which to see that it was emptied."""
+        return f"{{{self.prefix}:desired}}:life"
+
+    @property
     def wake(self) -> str:
         """Pub/sub channel: the wishes changed."""
         return f"{{{self.prefix}:desired}}:wake"

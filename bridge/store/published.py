@@ -38,7 +38,10 @@ class Published:
         asked = list(fills)
         if not asked:
             return set()
-        scores = await self._client.zmscore(self._keys.seen_fills, [_identity(fill) for fill in asked])
+        async with self._client.pipeline(transaction=False) as pipe:
+            for fill in asked:
+                pipe.zscore(self._keys.seen_fills, _identity(fill))
+            scores = await pipe.execute()
         return {fill.trade_id for fill, score in zip(asked, scores, strict=True) if score is not None}
 
     async def see(self, fills: Iterable[Fill]) -> None:

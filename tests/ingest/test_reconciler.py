@@ -267,6 +267,37 @@ async def test_a_store_that_comes_back_empty_is_paused_again_if_it_was(forgetful
     await store.aclose()
 
 
+async def test_a_loss_is_seen_though_the_revisions_have_caught_up(forgetful: EmbeddedServer) -> None:
+    store = client.commands(Secret(forgetful.url))
+    desired = Desired(store, KEYS)
+    async with reconciling(store) as parts:
+        await desired.change("one", add=[BTC])
+        for _ in range(2):
+            await parts.reconciler.reconcile()
+        await store.flushall()
+        for _ in range(3):
+            await desired.change("two", add=[ETH])
+        await parts.reconciler.reconcile()
+        assert len(parts.losses) == 1
+        assert await desired.by_owner() == {"one": [BTC], "two": [ETH]}
+        await parts.reconciler.reconcile()
+        assert len(parts.losses) == 1
+        assert (await desired.read()).life
+    await store.aclose()
+
+
+async def test_of_two_that_see_a_loss_neither_takes_the_others_making_good_for_another(store: Redis) -> None:
+    desired = Desired(store, KEYS)
+    async with reconciling(store) as one, reconciling(store) as other:
+        await desired.change("one", add=[BTC])
+        for parts in (one, other, one, other):
+            await parts.reconciler.reconcile()
+        await store.flushall()
+        for parts in (one, other) * 3:
+            await parts.reconciler.reconcile()
+        assert (len(one.losses), len(other.losses)) == (1, 1)
+
+
 async def test_a_set_that_was_emptied_on_purpose_stays_empty(store: Redis) -> None:
     desired = Desired(store, KEYS)
     async with reconciling(store) as parts:

@@ -172,6 +172,18 @@ async def test_what_one_ingester_did_not_come_to_look_through_the_next_one_does(
             assert {e["order_id"] for e in await bridge.entries(KEYS.orders, "order")} == set(canceled)
 
 
+async def test_what_came_and_went_before_a_store_was_emptied_is_told_again(valkey_url: str) -> None:
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        canceled = bridge.account.submit("XRPUSDT", BUY, 5, price="1")
+        bridge.account.cancel(canceled)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        await bridge.store.flushall()
+        await bridge.until("swept")
+        await assert_whole(bridge)
+        assert [e["order_id"] for e in await bridge.entries(KEYS.orders, "order")] == [canceled]
+
+
 async def test_what_is_still_to_be_looked_for_is_not_refused_for_its_age(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch, store: Redis
 ) -> None:
@@ -236,6 +248,29 @@ async def test_trouble_with_rest_is_no_reason_to_leave_a_symbol_out(
             account.cancel(account.submit("XRPUSDT", BUY, 5, price="1"))
         await wait_until(lambda: gate.refused > 3, "it was refused several times")
         gate.refusing = False
+        await bridge.until("swept")
+        await assert_whole(bridge)
+
+
+async def test_an_empty_list_of_a_symbol_is_believed_only_if_what_is_known_is_listed(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.ingest.sweep._RETRY_S", 0.02)
+    gate = Gate(monkeypatch, "history")
+    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
+        await bridge.until_resynced()
+        bought(bridge.account, "BTCUSDT", BUY, 1)
+        await wait_until(lambda: is_whole(bridge), "the socket has told it")
+        async with outage(bridge) as account:
+            account.cancel(account.submit("XRPUSDT", BUY, 5, price="1"))
+            # From the first symbol on of which nothing is known, all lists are empty.
+            gate.before = lambda: simulator.faults.set("rest_empty", gate.asked[-1]["symbol"] != "BTCUSDT")
+        asked = simulator.stats.requests
+        tries = asked["/contract/public/details"]
+        await wait_until(lambda: asked["/contract/public/details"] > tries + 3, "it was tried again and again")
+        assert await bridge.events("swept") == []
+        gate.before = lambda: None
+        simulator.faults.rest_empty = False
         await bridge.until("swept")
         await assert_whole(bridge)
 

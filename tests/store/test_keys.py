@@ -81,6 +81,7 @@ def test_all_keys_of_the_wishes_share_a_slot() -> None:
         KEYS.wanted_by("a"),
         KEYS.wanted_by("{b}"),
         KEYS.paused,
+        KEYS.life,
         KEYS.wake,
     ]
     assert len({key_slot(key.encode()) for key in wishes}) == 1
