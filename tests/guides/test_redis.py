@@ -25,11 +25,12 @@ FORMS: Final = re.findall(r"^\| `([a-z+]+://[^`]+)`", GUIDE, re.MULTILINE)
 CONFIGURED: Final = dict(re.findall(r"`((?:maxmemory-policy|append\w+|min-replicas-[a-z-]+)) (\w+)`", GUIDE))
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if "..." not in form])
+@pytest.mark.parametrize("form", [form for form in FORMS if not form.endswith("://...")])
 def test_every_form_of_a_url_is_understood_with_all_that_is_optional_and_without(form: str) -> None:
-    whole = form.replace("[", "").replace("]", "").replace(",...", "")
+    form = form.replace(",...", "")
+    whole = form.replace("[", "").replace("]", "")
     for text in (whole, re.sub(r"\[[^]]*\]", "", form)):
-        url = parse(text.replace(",host,...", "").replace("database", "3"))
+        url = parse(text.replace("database", "3"))
         assert url.addresses or url.path
 
 
