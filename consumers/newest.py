@@ -56,6 +56,8 @@ def main() -> None:
     timeframe = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)  # noqa: PLR2004 - the program and one word
     for ending in (signal.SIGINT, signal.SIGPIPE):  # Ctrl-C and `| head` end this without a traceback.
         signal.signal(ending, signal.SIG_DFL)
+    if "+" in URL.partition(":")[0]:
+        sys.exit("this sample speaks to one server: behind sentinels and in a cluster take one with the kit")
     # A read that waits needs a socket that waits longer; protocol 2 answers alike in every redis-py.
     client = redis.Redis.from_url(URL, decode_responses=True, protocol=2, socket_timeout=10)
     after: dict[str, str] = {}

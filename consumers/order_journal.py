@@ -126,6 +126,8 @@ def main() -> None:
     chosen = parser.parse_args()
     # Supervisors end programs by SIGTERM: the same as Ctrl-C. Neither needs a good moment, see above.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if "+" in URL.partition(":")[0]:
+        sys.exit("this sample speaks to one server: behind sentinels and in a cluster take one with the kit")
     # If redis-py repeated a read whose answer was lost, that answer's entries would stay with us unseen. Our own way of
     # trying again asks for them first.
     client = redis.Redis.from_url(

@@ -119,7 +119,7 @@ FIELDS = {
 WORDS = {
     Source: "ws rest empty lost bridge",
     Status: "accepted open partially_filled filled canceled triggered unknown",
-    OrderEvent: "submitted trade canceled liquidation_canceled adl_canceled partial_liquidation bankruptcy"
+    OrderEvent: "submitted trade canceled triggered liquidation_canceled adl_canceled partial_liquidation bankruptcy"
     " adl_passive adl_active unknown",
     Side: "buy sell unknown",
     PositionSide: "long short both unknown ",

@@ -123,6 +123,20 @@ async def test_a_python_line_runs(line: str, filled_url: str, tmp_path: Path) ->
         assert running.errors == []
 
 
+@pytest.mark.parametrize("words", [("newest.py", "1m"), ("order_journal.py", "--db", "x")])
+@pytest.mark.parametrize("scheme", ["redis+sentinel", "rediss+cluster"])
+async def test_a_plain_sample_says_that_it_speaks_to_one_server(
+    words: tuple[str, ...], scheme: str, tmp_path: Path
+) -> None:
+    name, *others = words
+    others = [str(tmp_path / word) if word == "x" else word for word in others]
+    async with sample(name, *others, url=f"{scheme}://127.0.0.1:6390/service") as running:
+        assert await running.ended() == 1
+        assert running.errors == [
+            "this sample speaks to one server: behind sentinels and in a cluster take one with the kit"
+        ]
+
+
 @pytest.mark.parametrize("line", starting_with("sqlite3"))
 async def test_a_sqlite_line_finds_the_order(line: str, filled_url: str, tmp_path: Path) -> None:
     _, name, query = shlex.split(line)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from bridge.consumer import (
 )
 from bridge.store.embedded import EmbeddedServer
 from tests.consumer.support import KEYS, candle, numbers, put, put_closed, put_orders, taken
+from tests.consumers.support import sample
 from tests.store.certificates import issued
 from tests.store.clusters import SERVICE, Cluster, Watched
 from tests.store.servers import HOST, own_port, settled
+from tests.store.support import POSITION
 from tests.support import wait_until
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -194,6 +197,29 @@ async def test_a_cluster_none_of_whose_nodes_answers_is_waited_for(caplog: pytes
         await wait_until(lambda: "reading waits: Redis Cluster cannot be connected" in caplog.text, "it waits", 20)
         reading.cancel()
         await asyncio.wait([reading])
+
+
+@pytest.mark.parametrize("place", ["watched", "cluster"])
+async def test_the_samples_with_the_kit_run_there_too(
+    place: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url: str = request.getfixturevalue(place).url
+    with connect(url) as client:
+        put_orders(client, 1)
+        put(client, KEYS.positions, POSITION)
+        put_closed(client, 1, 2)
+    lines: tuple[tuple[str | Path, ...], ...] = (
+        ("kit_journal.py", "--db", tmp_path / "kit.db"),
+        ("moving_average.py", "BTCUSDT", "1m"),
+        ("record_candles.py", "BTCUSDT", "1m", "--to", tmp_path / "candles"),
+        ("position_alert.py",),
+    )
+    async with AsyncExitStack() as open_now:
+        for running in [
+            await open_now.enter_async_context(sample(str(name), *words, url=url)) for name, *words in lines
+        ]:
+            await running.says(1)
+            assert running.errors == []
 
 
 @pytest.mark.skipif("STORE_SERVER" not in os.environ, reason="the wheel's server speaks no TLS; redis-server does")
