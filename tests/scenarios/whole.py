@@ -158,6 +158,8 @@ async def whole(exchange: Simulator | Replay, url: str, **changes: Any) -> Async
     hurried = {
         "redis_url": Secret(url),
         "ctrl_addr": "127.0.0.1:0",
+        # Whoever waits here for something to come true asks again and again.
+        "ctrl_reads_per_s": 100_000,
         "ingester_id": "one",
         "heartbeat_interval_s": 0.05,
         "reconcile_interval_s": 0.1,
