@@ -155,7 +155,7 @@ def watching(server: Server, folder: Path) -> SentinelServer:
 
 async def test_redis_is_the_same_wherever_it_is(place: str) -> None:
     """Redis is the same wherever it is."""
-    async with market(rate=240.0) as exchange, whole(exchange, place, replicas=2) as bridge, joined(bridge, "two"):
+    async with market(rate=120.0) as exchange, whole(exchange, place, replicas=2) as bridge, joined(bridge, "two"):
         answer = await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ETH, ORDERS]})
         assert answer.status_code == 200, answer.text
         bought(exchange.account, "BTCUSDT", BUY, 1)

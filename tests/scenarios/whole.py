@@ -164,6 +164,8 @@ async def whole(exchange: Simulator | Replay, url: str, **changes: Any) -> Async
         "heartbeat_interval_s": 0.05,
         "reconcile_interval_s": 0.1,
         "redis_timeout_s": 2.0,
+        # A stamp that a hurried exchange finds too old is not held against us for long.
+        "login_retry_s": 0.2,
         "private_sync_s": NEVER_S,
         "cap_klines": 100_000,
     }
