@@ -87,6 +87,7 @@ async def test_an_execution_is_published_once_whatever_it_is_called(valkey_url: 
         await wait_until(lambda: told(bridge, 2), "REST has told the other, and none twice")
         (noticed,) = await bridge.until_told("contradiction")
         assert "trade ids" in noticed["text"]
+        assert await bridge.redis.hget("bitmart:orders:{main}:synced", "fills") == "rest"
 
         # From then on REST's executions alone are published.
         bought(account, "BTCUSDT", BUY, 3)

@@ -21,9 +21,15 @@ FILLS: Final = "bitmart:fills:{main}"
 BUY: Final = 1
 
 
-async def ingester(bridge: Whole, figure: str) -> int:
+async def told(bridge: Whole, what: str) -> object:
     """Return what the first ingester tells of itself."""
-    return int((await bridge.get("/status"))["ingesters"][0][figure])
+    (first, *_) = (await bridge.get("/status"))["ingesters"]
+    return first.get(what)
+
+
+async def counted(bridge: Whole, frames: int) -> bool:
+    """Tell whether so many frames are counted as malformed."""
+    return int(str(await told(bridge, "malformed"))) >= frames
 
 
 class Chopper(Relay):
@@ -54,13 +60,13 @@ async def test_frames_are_whole_and_in_order_however_the_network_cuts_them(valke
             # A hundred trades at once, and candles all the while.
             trades = [str(bought(exchange.account, "BTCUSDT", BUY, 1)) for _ in range(100)]
 
-            async def told() -> list[str]:
+            async def published() -> list[str]:
                 return [entry["trade_id"] for entry in await bridge.read(FILLS, "fill")]
 
-            await until_equal(told, trades)
+            await until_equal(published, trades)
             assert {entry["source"] for entry in await bridge.read(FILLS, "fill")} == {"ws"}
             await bridge.until_more(LIVE, 5)
-            assert await ingester(bridge, "malformed") == 0
+            assert await told(bridge, "malformed") == 0
             assert await bridge.told("lost") == []
 
 
@@ -114,6 +120,7 @@ async def test_silence_is_explained(
             await bridge.post("/klines/subscribe", symbol="BTCUSDT", tfs="1m")
             refused = "waiting: the public connection: refused with HTTP 403"
             await wait_until(lambda: refused in caplog.text, "it says that it is refused")
+            await until_equal(lambda: told(bridge, "last_error"), "refused with HTTP 403")
             exchange.faults.http_403_on_connect = False
             mute = "waiting: 1 topics are asked for, and the exchange has sent no data yet"
             await wait_until(lambda: mute in caplog.text, "it says that BitMart is silent")
@@ -196,8 +203,3 @@ async def test_an_exchange_that_sends_harm_does_none(valkey_url: str, caplog: py
         await bridge.until_told("lost")
         await bridge.until_told("connected", 2)
         await bridge.until_more(LIVE)
-
-
-async def counted(bridge: Whole, frames: int) -> bool:
-    """Tell whether so many frames are counted as malformed."""
-    return await ingester(bridge, "malformed") >= frames
