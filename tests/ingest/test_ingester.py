@@ -516,30 +516,6 @@ async def test_a_candle_that_an_interruption_cut_through_is_not_called_closed(va
         assert last == cut or (shown[-1] == cut and last["closed"] == "1" and last["source"] == "rest")
 
 
-async def test_two_ingesters_of_the_same_topics_write_each_fact_once(valkey_url: str) -> None:
-    async with (
-        market(trading=True, order_interval_s=4, rate=120.0) as simulator,
-        bridging(simulator, valkey_url, BTC, ORDERS, ingester_id="one", replicas=2) as one,
-        bridging(simulator, valkey_url, ingester_id="two", replicas=2) as two,
-    ):
-        for bridge in (one, two):
-            await bridge.until_active(BTC, ORDERS)
-        assert sorted(await one.members.alive()) == ["one", "two"]
-        await one.until_entries()
-        first = (await one.klines())[-1]["open_time"]
-
-        async def enough() -> bool:
-            fills, klines = await one.fills(), await one.klines()
-            return len(fills) >= 5 and int(klines[-1]["open_time"]) >= int(first) + 120_000
-
-        await wait_until(enough, "five fills and two minutes", timeout=20)
-        for bridge in (one, two):
-            await bridge.stop()
-        assert in_order(await one.klines())
-        fills = await one.fills()
-        assert len(fills) == len(set(fills))
-
-
 async def test_what_the_buffer_cannot_hold_is_counted_and_told(lasting: EmbeddedServer) -> None:
     topics = [f"futures/klineBin{tf}:{s}" for tf in ("1m", "5m", "15m", "1H") for s in ("BTCUSDT", "ETHUSDT")]
     async with market() as simulator, bridging(simulator, lasting.url, *topics, buffer_entries=5) as bridge:

@@ -117,7 +117,7 @@ async def test_rest_is_silent_only_if_it_is_for_everybody(valkey_url: str) -> No
         whole(exchange, valkey_url, proof_timeout_s=60.0 * timeout_min) as bridge,
         joined(bridge, "two", bitmart_rest_uri=f"http://127.0.0.1:{way.port}"),
     ):
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": topics})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": topics})
         await wait_until(lambda: both_serve(bridge), "both have a share of the topics")
         await wait_until(lambda: way.opened > 0, "the second has called REST")
 
@@ -167,7 +167,7 @@ async def test_a_series_is_held_up_by_nothing_that_is_not_its_own(
         whole(exchange, valkey_url, proof_timeout_s=60.0, contracts_refresh_s=0.1) as bridge,
     ):
         symbols = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
-        await bridge.post("/klines/subscribe?wait=active", symbols=symbols, tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbols=symbols, tfs="1m")
         for symbol in symbols:
             await bridge.until_closed(START, stream(symbol))
         # That one period is marked as lost, after a while; the neighbours are as they are.

@@ -55,7 +55,7 @@ async def test_frames_are_whole_and_in_order_however_the_network_cuts_them(valke
             "bitmart_private_ws_uri": f"{host}/user?protocol=1.1",
         }
         async with whole(exchange, valkey_url, **uris) as bridge:
-            await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ETH, ORDERS]})
+            await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ETH, ORDERS]})
             await bridge.until_told("resynced")
             # A hundred trades at once, and candles all the while.
             trades = [str(bought(exchange.account, "BTCUSDT", BUY, 1)) for _ in range(100)]
@@ -74,7 +74,7 @@ async def test_a_lost_connection_comes_back(valkey_url: str) -> None:
     """A lost connection comes back."""
     wary = {"ping_interval_s": 0.1, "pong_timeout_s": 0.3, "login_retry_s": 0.2}
     async with market() as exchange, whole(exchange, valkey_url, **wary) as bridge:
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ORDERS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS]})
 
         # BitMart goes away for a while: the bridge goes on knocking until it is let in.
         await exchange.stop(abrupt=True)
@@ -156,7 +156,7 @@ async def test_a_part_that_fails_ends_the_whole_loudly(valkey_url: str, monkeypa
         assert end.group_contains(RuntimeError, match="a fault of ours")
         # It doesn't look alive, and the first goes on.
         await until_equal(lambda: alive(bridge), ["one"])
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         await bridge.until_more(LIVE)
 
 
@@ -185,7 +185,7 @@ HARM: Final[list[str | bytes]] = [
 async def test_an_exchange_that_sends_harm_does_none(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """An exchange that sends harm does none."""
     async with market() as exchange, whole(exchange, valkey_url) as bridge:
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         await bridge.until_more(LIVE)
 
         # Bombs, nesting without end, numbers without end, commands in a price: each is counted and shown, no more.

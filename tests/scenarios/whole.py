@@ -179,7 +179,7 @@ async def whole(exchange: Simulator | Replay, url: str, **changes: Any) -> Async
         if door is None:
             running.result()
         assert door, "it ended without a banner"
-        async with httpx2.AsyncClient(base_url=door.group(1), timeout=PATIENCE_S) as http:
+        async with httpx2.AsyncClient(base_url=door.group(1), timeout=60) as http:
             # The scene of a recording asks nothing that only a simulator knows.
             yield Whole(cast("Simulator", exchange), settings, http, redis, running)
         stop.set()
