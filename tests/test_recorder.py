@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gzip
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from bridge import exchanges
 from bridge.errors import RecordError
 from bridge.frames import FrameFiles
-from bridge.ingest.ingester import Ingester
 from bridge.recorder import Recorder
 from bridge.settings import Settings
 from bridge.simulator import Simulator
 from bridge.simulator.recording import Recording
-from bridge.simulator.replay import Replay
-from bridge.store import reader
 from bridge.store.desired import Desired
 from bridge.store.keys import Keys
 from bridge.values import Secret
-from tests.ingest.rig import BTC, ETH, ORDERS, START, market, quick
+from tests.ingest.rig import BTC, ETH, ORDERS, market, quick
 from tests.support import wait_until
 
 
@@ -120,48 +115,3 @@ def test_what_cannot_be_recorded_is_named(topic: str, told: str) -> None:
     settings = Settings()
     with pytest.raises(RecordError, match=told):
         Recorder(settings, exchanges.chosen(settings), [topic])
-
-
-async def test_a_bridge_makes_of_a_recording_what_the_exchange_showed(
-    tmp_path: Path, valkey_url: str, store: Redis
-) -> None:
-    async with market() as simulator, recording(quick(simulator), tmp_path, BTC) as (files, _):
-        await wait_until(lambda: files.frames > 60, "some minutes of the market are recorded")
-    taped = Recording.open([stretched(files, simulator)])
-    async with Replay(taped, speed=60, lead_s=1) as replay:
-        settings = dataclasses.replace(quick(replay), redis_url=Secret(valkey_url))
-        keys = Keys(settings.bridge_prefix, settings.bitmart_account)
-        await Desired(store, keys).change("shared", add=[BTC])
-        ingester = Ingester(settings, exchanges.chosen(settings))
-        serving = asyncio.create_task(ingester.run())
-        shown = last_words(taped)
-        stream = keys.klines("BTCUSDT", "1m")
-
-        async def written() -> bool:
-            return last_words_of(await reader.newest(store, stream, 1_000)) == shown
-
-        await wait_until(written, "the stream ends each candle as the recording does")
-        ingester.stop()
-        await serving
-
-
-def stretched(files: FrameFiles, simulator: Simulator) -> Path:
-    """The recording with the simulator's hurried time as the time of arrival, as it is with a real exchange."""
-    first, *others = gzip.decompress(files.files[0].read_bytes()).splitlines()
-    lines = [msgspec.json.decode(line) for line in others]
-    began = lines[0]["at"]
-    for line in lines:
-        line["at"] = START + int((line["at"] - began) * simulator.scenario.rate)
-    path = files.files[0].with_name("stretched.jsonl")
-    path.write_bytes(b"\n".join([first, *map(msgspec.json.encode, lines), b""]))
-    return path
-
-
-def last_words(taped: Recording) -> dict[int, tuple[str, str]]:
-    """Close and volume of each recorded candle as they were shown last, by its open in milliseconds."""
-    items = [msgspec.json.decode(heard.data)["items"][0] for heard in taped]
-    return {item["ts"] // 60 * 60_000: (item["c"], item["v"]) for item in items}
-
-
-def last_words_of(entries: list[tuple[str, dict[str, str]]]) -> dict[int, tuple[str, str]]:
-    return {int(fields["open_time"]): (fields["close"], fields["volume"]) for _, fields in entries}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +24,6 @@ from bridge.consumer import (
     Unknown,
     connect_async,
 )
-from bridge.store.embedded import EmbeddedServer
 from tests.consumer.support import (
     CLOSED,
     KEYS,
@@ -42,9 +39,7 @@ from tests.consumer.support import (
     put_orders,
     taken,
 )
-from tests.store.servers import own_port
 from tests.store.support import FILL
-from tests.support import wait_until
 
 Keeping = Callable[[Path], Positions]
 KEEPERS = pytest.mark.parametrize(
@@ -237,31 +232,6 @@ def test_a_client_of_ones_own_whose_socket_is_impatient_still_waits(valkey_url: 
         later.start()
         assert minutes(taken(reader, 1)) == [3]
         later.join()
-
-
-async def test_it_goes_on_after_redis_was_killed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with EmbeddedServer(tmp_path / "server", port=own_port()) as server:
-        got: list[str] = []
-
-        async def follow() -> None:
-            async with AsyncReader(server.url, KEYS.orders, positions=HashPositions("bot")) as reader:
-                async for entry in reader:
-                    got.extend(numbers([entry]))
-
-        following = asyncio.create_task(follow())
-        with connected(server.url) as client:
-            put_orders(client, 3)
-            await wait_until(lambda: len(got) == 3, f"three orders; {got}")
-            os.kill(server.pid, signal.SIGKILL)
-            await server.wait_closed()
-            await wait_until(lambda: "reading waits" in caplog.text, "the reader notices")
-            await server.start()
-        with connected(server.url) as client:
-            put_orders(client, 3, first=4)
-            await wait_until(lambda: len(got) == 6, f"three more; {got}")
-        assert got == ["1", "2", "3", "4", "5", "6"]
-        following.cancel()
-        await asyncio.wait([following])
 
 
 async def test_the_reader_for_asyncio_keeps_its_position_too(valkey_url: str) -> None:

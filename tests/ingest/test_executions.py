@@ -13,7 +13,6 @@ from tests.ingest.account import (
     KEYS,
     Bridge,
     Gate,
-    bought,
     bridging,
     hurried,
     is_whole,
@@ -22,7 +21,6 @@ from tests.ingest.account import (
     still,
     trade,
 )
-from tests.store.support import state
 from tests.support import wait_until
 
 Execution = tuple[str, str, str]
@@ -52,31 +50,6 @@ async def until_each_is_published(bridge: Bridge) -> None:
         return await published(bridge) == dealt(bridge.account)
 
     await wait_until(so, "each execution is published", 60)
-
-
-async def test_other_numbers_over_rest_are_noticed_told_and_heeded_from_then_on(valkey_url: str) -> None:
-    async with still() as simulator, bridging(simulator, valkey_url) as bridge:
-        simulator.faults.rest_trade_ids = True
-        await bridge.until_resynced()
-        shown = bought(bridge.account, "BTCUSDT", BUY, 5)
-        await bridge.until_fill(shown)
-        async with outage(bridge) as account:
-            bought(account, "BTCUSDT", BUY, 4)
-        await until_each_is_published(bridge)
-        await bridge.until("contradiction")
-        ((subject, text),) = await bridge.events("contradiction")
-        assert subject.startswith("order ")
-        assert "trade ids" in text
-
-        async def agreed() -> bool:
-            return (await state(bridge.store, KEYS.synced)).get("fills") == "rest"
-
-        await wait_until(agreed, "the others are told")
-
-        bought(bridge.account, "BTCUSDT", BUY, 3)
-        await until_each_is_published(bridge)
-        assert [e["source"] for e in await bridge.entries(KEYS.fills, "fill")] == ["ws", "rest", "rest"]
-        assert len(await bridge.events("contradiction")) == 1
 
 
 async def test_of_several_matches_the_one_that_was_shown_is_not_told_again(valkey_url: str) -> None:

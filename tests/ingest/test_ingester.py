@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 import logging
 import os
@@ -18,10 +17,8 @@ from redis.asyncio import Redis
 
 from bridge.errors import StoreError
 from bridge.ingest.ingester import Ingester
-from bridge.ingest.listing import Listing
 from bridge.records import Fill, Kline, Order, Record
 from bridge.simulator import Simulator
-from bridge.simulator.contracts import Life
 from bridge.store import client, reader
 from bridge.store.desired import Desired
 from bridge.store.embedded import EmbeddedServer
@@ -206,17 +203,6 @@ async def test_a_closed_candle_says_what_the_exchange_showed_last(valkey_url: st
                 assert (entry["close"], entry["volume"]) == (last.close, last.volume)
 
 
-async def test_a_wish_made_by_hand_is_served_and_nonsense_beside_it_is_rejected(valkey_url: str) -> None:
-    async with market() as simulator, bridging(simulator, valkey_url) as bridge:
-        await bridge.store.sadd(KEYS.desired, BTC, "nonsense")
-        await bridge.until_entries()
-
-        async def settled() -> bool:
-            return await bridge.states() == {BTC: State.ACTIVE, "nonsense": State.REJECTED}
-
-        await wait_until(settled, "the one is active, the other rejected")
-
-
 async def test_a_wildcard_serves_every_contract_that_trades(valkey_url: str) -> None:
     every = "futures/klineBin1m:*"
     async with market(symbols=4, quiet_share=0) as simulator, bridging(simulator, valkey_url, every) as bridge:
@@ -229,22 +215,6 @@ async def test_a_wildcard_serves_every_contract_that_trades(valkey_url: str) -> 
 
         await wait_until(settled, "the wildcard is settled")
         await bridge.until_entries()
-
-
-async def test_a_wildcard_follows_what_is_listed_and_delisted_while_it_runs(valkey_url: str) -> None:
-    every, xrp, eth = (f"futures/klineBin1m:{symbol}" for symbol in ("*", "XRPUSDT", "ETHUSDT"))
-    async with market(symbols=4, quiet_share=0) as simulator:
-        contracts = simulator.market.contracts
-        later, before = contracts["XRPUSDT"], contracts["ETHUSDT"]
-        contracts["XRPUSDT"] = dataclasses.replace(later, life=Life.DELISTED, delist_time=1_745_830_379)
-        async with bridging(simulator, valkey_url, every, contracts_refresh_s=0.1) as bridge:
-            await bridge.until_active(every, BTC, eth, "futures/klineBin1m:SOLUSDT")
-            contracts["XRPUSDT"] = later
-            await bridge.until_active(every, BTC, eth, "futures/klineBin1m:SOLUSDT", xrp)
-            await bridge.until_entries(2, "XRPUSDT")
-            contracts["ETHUSDT"] = dataclasses.replace(before, life=Life.DELISTED, delist_time=1_745_830_379)
-            await bridge.until_active(every, BTC, "futures/klineBin1m:SOLUSDT", xrp)
-            await wait_until(lambda: held(simulator) == 3, "the exchange pushes no more than these")
 
 
 async def test_the_next_in_rank_goes_on_where_the_first_has_ended(valkey_url: str) -> None:
@@ -546,30 +516,6 @@ async def test_a_candle_that_an_interruption_cut_through_is_not_called_closed(va
         assert last == cut or (shown[-1] == cut and last["closed"] == "1" and last["source"] == "rest")
 
 
-async def test_two_ingesters_of_the_same_topics_write_each_fact_once(valkey_url: str) -> None:
-    async with (
-        market(trading=True, order_interval_s=4, rate=120.0) as simulator,
-        bridging(simulator, valkey_url, BTC, ORDERS, ingester_id="one", replicas=2) as one,
-        bridging(simulator, valkey_url, ingester_id="two", replicas=2) as two,
-    ):
-        for bridge in (one, two):
-            await bridge.until_active(BTC, ORDERS)
-        assert sorted(await one.members.alive()) == ["one", "two"]
-        await one.until_entries()
-        first = (await one.klines())[-1]["open_time"]
-
-        async def enough() -> bool:
-            fills, klines = await one.fills(), await one.klines()
-            return len(fills) >= 5 and int(klines[-1]["open_time"]) >= int(first) + 120_000
-
-        await wait_until(enough, "five fills and two minutes", timeout=20)
-        for bridge in (one, two):
-            await bridge.stop()
-        assert in_order(await one.klines())
-        fills = await one.fills()
-        assert len(fills) == len(set(fills))
-
-
 async def test_what_the_buffer_cannot_hold_is_counted_and_told(lasting: EmbeddedServer) -> None:
     topics = [f"futures/klineBin{tf}:{s}" for tf in ("1m", "5m", "15m", "1H") for s in ("BTCUSDT", "ETHUSDT")]
     async with market() as simulator, bridging(simulator, lasting.url, *topics, buffer_entries=5) as bridge:
@@ -599,42 +545,6 @@ async def test_an_entry_that_redis_refuses_is_told_and_the_others_go_on(
         assert "klines:{BTCUSDT}:1m" in (await bridge.told())["last_error"]
 
 
-async def test_a_part_that_fails_ends_the_whole_loudly(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(_: Listing) -> None:
-        raise RuntimeError("broken")
-
-    monkeypatch.setattr(Listing, "run", broken)
-    async with market() as simulator, bridging(simulator, valkey_url, BTC) as bridge:
-        with pytest.raises(ExceptionGroup) as failure:
-            await asyncio.wait_for(asyncio.shield(bridge.task), 20)
-        assert failure.group_contains(RuntimeError, match="broken")
-
-
-async def test_it_says_what_it_waits_for(valkey_url: str) -> None:
-    async with market() as simulator:
-        simulator.faults.http_403_on_connect = True
-        simulator.faults.stall = True
-        async with bridging(simulator, valkey_url) as bridge:
-            ours = bridge.ingester
-            await wait_until(lambda: ours.vitals.waiting_for().startswith("nothing is wished for yet"), "no wishes")
-            await bridge.desired.change("shared", add=[BTC])
-            await wait_until(
-                lambda: ours.vitals.waiting_for() == "the public connection: refused with HTTP 403", "the refusal"
-            )
-
-            async def told() -> bool:
-                return (await bridge.told()).get("last_error") == "refused with HTTP 403"
-
-            await wait_until(told, "the others are told")
-            simulator.faults.http_403_on_connect = False
-            await wait_until(
-                lambda: ours.vitals.waiting_for() == "1 topics are asked for, and the exchange has sent no data yet",
-                "no data",
-            )
-            simulator.faults.stall = False
-            await wait_until(lambda: ours.vitals.waiting_for() == "", "nothing is waited for")
-
-
 async def test_a_candle_of_the_far_future_is_counted_and_does_not_shut_the_stream(valkey_url: str) -> None:
     async with market() as simulator, bridging(simulator, valkey_url, BTC) as bridge:
         await bridge.until_entries()
@@ -653,24 +563,3 @@ async def test_every_ingester_has_a_name_of_its_own(valkey_url: str) -> None:
         names = {Ingester(settings, exchange_of(settings)).name for _ in range(3)}
         assert len(names) == 3
         assert all(name.startswith(f"{socket.gethostname()}-{os.getpid()}-") for name in names)
-
-
-async def test_a_redis_that_comes_back_empty_is_given_its_wishes_back_and_entries_go_on(
-    forgetful: EmbeddedServer,
-) -> None:
-    async with market() as simulator, bridging(simulator, forgetful.url, BTC) as bridge:
-        await bridge.until_entries()
-        await forgetful.stop()
-        await forgetful.start()
-        await bridge.until_entries(3)
-        await bridge.until_active(BTC)
-
-        async def restored() -> bool:
-            return await bridge.desired.by_owner() == {"shared": [BTC]}
-
-        async def told() -> bool:
-            return any(event == "store_lost" for event, _ in await bridge.events())
-
-        await wait_until(restored, "the wishes are given back")
-        await wait_until(told, "the loss is told")
-        assert simulator.stats.sockets_opened == 1

@@ -25,7 +25,6 @@ from tests.scrapes import Scrape
 from tests.support import wait_until
 
 KEYS = Keys()
-WIDE = "futures/klineBin1m:*"
 
 
 class Watched:
@@ -144,17 +143,6 @@ async def test_events_are_counted_by_the_name_they_have_in_the_stream(valkey_url
             return {name: count for name, count in counted.items() if count} == Counter(written)
 
         await wait_until(equal, "as many of each event are counted as are written")
-
-
-async def test_the_whole_market_makes_no_more_series_than_one_candle(valkey_url: str, store: Redis) -> None:
-    async with market(symbols=30) as simulator, watching(simulator, valkey_url, store, BTC) as watched:
-        await watched.until("topics", 1, state="active")
-        few = (await watched.scrape()).names
-        await Desired(store, KEYS).change("shared", add=[WIDE])
-        await watched.until("topics", 30, state="active")
-        scrape = await watched.scrape()
-        assert scrape("topics", state="active") == 30
-        assert scrape.names == few
 
 
 async def test_everything_declared_for_an_ingester_is_shown(valkey_url: str, store: Redis) -> None:

@@ -38,7 +38,7 @@ async def test_what_is_old_may_be_forgotten_and_is_never_told_again(valkey_url: 
     async with still() as exchange:
         said = noted(exchange)
         async with whole(exchange, valkey_url) as bridge:
-            await bridge.http.put("/subscriptions?wait=active", json={"topics": [ORDERS, POSITIONS]})
+            await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [ORDERS, POSITIONS]})
             await bridge.until_told("resynced")
             resting = exchange.account.submit("ETHUSDT", BUY, 1, price="100")
             bought(exchange.account, "BTCUSDT", BUY, 5)
@@ -72,7 +72,7 @@ async def test_an_execution_is_published_once_whatever_it_is_called(valkey_url: 
     """An execution is published once, whatever it is called."""
     async with still() as exchange, whole(exchange, valkey_url) as bridge:
         exchange.faults.rest_trade_ids = True
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [ORDERS, POSITIONS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [ORDERS, POSITIONS]})
         await bridge.until_told("resynced")
         account = exchange.account
         bought(account, "BTCUSDT", BUY, 5)
@@ -87,6 +87,7 @@ async def test_an_execution_is_published_once_whatever_it_is_called(valkey_url: 
         await wait_until(lambda: told(bridge, 2), "REST has told the other, and none twice")
         (noticed,) = await bridge.until_told("contradiction")
         assert "trade ids" in noticed["text"]
+        assert await bridge.redis.hget("bitmart:orders:{main}:synced", "fills") == "rest"
 
         # From then on REST's executions alone are published.
         bought(account, "BTCUSDT", BUY, 3)
@@ -98,7 +99,7 @@ async def test_an_execution_is_published_once_whatever_it_is_called(valkey_url: 
 async def test_a_position_has_one_slot_in_one_way_mode_and_two_in_hedge_mode(valkey_url: str) -> None:
     """A symbol's position has one slot in one-way mode and two in hedge mode, never both kinds."""
     async with still() as exchange, whole(exchange, valkey_url) as bridge:
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [ORDERS, POSITIONS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [ORDERS, POSITIONS]})
         await bridge.until_told("resynced")
         account = exchange.account
 

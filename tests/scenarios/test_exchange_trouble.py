@@ -21,9 +21,15 @@ FILLS: Final = "bitmart:fills:{main}"
 BUY: Final = 1
 
 
-async def ingester(bridge: Whole, figure: str) -> int:
+async def told(bridge: Whole, what: str) -> object:
     """Return what the first ingester tells of itself."""
-    return int((await bridge.get("/status"))["ingesters"][0][figure])
+    (first, *_) = (await bridge.get("/status"))["ingesters"]
+    return first.get(what)
+
+
+async def counted(bridge: Whole, frames: int) -> bool:
+    """Tell whether so many frames are counted as malformed."""
+    return int(str(await told(bridge, "malformed"))) >= frames
 
 
 class Chopper(Relay):
@@ -49,18 +55,18 @@ async def test_frames_are_whole_and_in_order_however_the_network_cuts_them(valke
             "bitmart_private_ws_uri": f"{host}/user?protocol=1.1",
         }
         async with whole(exchange, valkey_url, **uris) as bridge:
-            await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ETH, ORDERS]})
+            await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ETH, ORDERS]})
             await bridge.until_told("resynced")
             # A hundred trades at once, and candles all the while.
             trades = [str(bought(exchange.account, "BTCUSDT", BUY, 1)) for _ in range(100)]
 
-            async def told() -> list[str]:
+            async def published() -> list[str]:
                 return [entry["trade_id"] for entry in await bridge.read(FILLS, "fill")]
 
-            await until_equal(told, trades)
+            await until_equal(published, trades)
             assert {entry["source"] for entry in await bridge.read(FILLS, "fill")} == {"ws"}
             await bridge.until_more(LIVE, 5)
-            assert await ingester(bridge, "malformed") == 0
+            assert await told(bridge, "malformed") == 0
             assert await bridge.told("lost") == []
 
 
@@ -68,7 +74,7 @@ async def test_a_lost_connection_comes_back(valkey_url: str) -> None:
     """A lost connection comes back."""
     wary = {"ping_interval_s": 0.1, "pong_timeout_s": 0.3, "login_retry_s": 0.2}
     async with market() as exchange, whole(exchange, valkey_url, **wary) as bridge:
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ORDERS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS]})
 
         # BitMart goes away for a while: the bridge goes on knocking until it is let in.
         await exchange.stop(abrupt=True)
@@ -114,6 +120,7 @@ async def test_silence_is_explained(
             await bridge.post("/klines/subscribe", symbol="BTCUSDT", tfs="1m")
             refused = "waiting: the public connection: refused with HTTP 403"
             await wait_until(lambda: refused in caplog.text, "it says that it is refused")
+            await until_equal(lambda: told(bridge, "last_error"), "refused with HTTP 403")
             exchange.faults.http_403_on_connect = False
             mute = "waiting: 1 topics are asked for, and the exchange has sent no data yet"
             await wait_until(lambda: mute in caplog.text, "it says that BitMart is silent")
@@ -149,7 +156,7 @@ async def test_a_part_that_fails_ends_the_whole_loudly(valkey_url: str, monkeypa
         assert end.group_contains(RuntimeError, match="a fault of ours")
         # It doesn't look alive, and the first goes on.
         await until_equal(lambda: alive(bridge), ["one"])
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         await bridge.until_more(LIVE)
 
 
@@ -178,7 +185,7 @@ HARM: Final[list[str | bytes]] = [
 async def test_an_exchange_that_sends_harm_does_none(valkey_url: str, caplog: pytest.LogCaptureFixture) -> None:
     """An exchange that sends harm does none."""
     async with market() as exchange, whole(exchange, valkey_url) as bridge:
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         await bridge.until_more(LIVE)
 
         # Bombs, nesting without end, numbers without end, commands in a price: each is counted and shown, no more.
@@ -196,8 +203,3 @@ async def test_an_exchange_that_sends_harm_does_none(valkey_url: str, caplog: py
         await bridge.until_told("lost")
         await bridge.until_told("connected", 2)
         await bridge.until_more(LIVE)
-
-
-async def counted(bridge: Whole, frames: int) -> bool:
-    """Tell whether so many frames are counted as malformed."""
-    return await ingester(bridge, "malformed") >= frames

@@ -45,23 +45,23 @@ def cluster_url(tmp_path: Path) -> Iterator[str]:
     with Server(tmp_path / "node", cluster_enabled="yes", cluster_port=str(own_port())) as node:
         node.control.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
         settled(lambda: "cluster_state:ok" in raw(node, "CLUSTER", "INFO"), "a cluster that serves all slots")
-        yield node.url
+        yield f"redis+cluster://{node.address}"
 
 
 def test_a_clusters_slots_are_read_apart_and_merged(cluster_url: str) -> None:
     """A cluster's slots are read apart and merged."""
-    with connect(cluster_url, cluster=True) as client:
+    with connect(cluster_url) as client:
         for symbol, stream in zip(SYMBOLS, STREAMS, strict=True):
             put(client, stream, candle(1, symbol=symbol))
         # The server would refuse them in one command; the bot has them all from one reader.
         with pytest.raises(RedisClusterException, match="slot"):
             client.xread(dict.fromkeys(STREAMS, "0"))
-        with Reader(client, STREAMS, positions=HashPositions("bot")) as reader:
+        with Reader(cluster_url, STREAMS, positions=HashPositions("bot")) as reader:
             assert {entry.stream for entry in taken(reader, 3)} == set(STREAMS)
             reader.save()
             put(client, STREAMS[2], candle(2, symbol=SYMBOLS[2]))
             assert taken(reader, 1)[0].stream == STREAMS[2]
-        with GroupReader(client, STREAMS, "desk") as group:
+        with GroupReader(cluster_url, STREAMS, "desk") as group:
             assert {entry.stream for entry in taken(group, 4)} == set(STREAMS)
             group.save()
         assert [client.xpending(stream, "desk")["pending"] for stream in STREAMS] == [0, 0, 0]

@@ -190,7 +190,7 @@ async def test_readers_outlive_redis_restarts(tmp_path: Path, caplog: pytest.Log
 async def test_stale_data_is_refused_by_whom_it_would_hurt(valkey_url: str) -> None:
     """Stale data is refused by whom it would hurt."""
     async with market(rate=60.0) as exchange, whole(exchange, valkey_url) as bridge:
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         await bridge.until_more(LIVE, 3)
         # A bot judges by the exchange's time, which passes faster here than ours.
         async with AsyncReader(valkey_url, LIVE) as reader:

@@ -34,7 +34,7 @@ async def until_shared(bridge: Whole, *names: str) -> dict[str, set[str]]:
 
     async def so() -> bool:
         told = {str(each["id"]): each for each in (await bridge.get("/status"))["ingesters"]}
-        settled = all(0 < each["target"] == each["serving"] for each in told.values())
+        settled = all(0 < each.get("target", 0) == each["serving"] for each in told.values())
         once = all(len(bridge.exchange.sockets.holders(topic)) == 1 for topic in TOPICS)
         shares = await served(bridge)
         whole_of_it = sum(map(len, shares.values())) == len(TOPICS)

@@ -41,7 +41,7 @@ async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
 async def test_redis_may_go_away(server: EmbeddedServer, caplog: pytest.LogCaptureFixture) -> None:
     """Redis may go away."""
     async with market(rate=120.0) as exchange, whole(exchange, server.url) as bridge:
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ORDERS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS]})
         await bridge.until_told("resynced")
         await bridge.until_more(LIVE, 3)
         before = await bridge.read(LIVE)
@@ -80,7 +80,7 @@ async def test_a_store_that_comes_back_empty_is_a_loss_not_a_wish(tmp_path: Path
         whole(exchange, forgetful.url) as bridge,
     ):
         await bridge.post("/klines/subscribe", symbol="BTCUSDT", tfs="1m", owner="anna")
-        await bridge.post("/orders/subscribe?wait=active", owner="ben")
+        await bridge.post("/orders/subscribe?wait=active&timeout=30", owner="ben")
         await bridge.until_told("resynced")
         await bridge.until_closed(START - 60_000)
         trade = bought(exchange.account, "BTCUSDT", BUY, 1)
@@ -155,15 +155,15 @@ def watching(server: Server, folder: Path) -> SentinelServer:
 
 async def test_redis_is_the_same_wherever_it_is(place: str) -> None:
     """Redis is the same wherever it is."""
-    async with market(rate=240.0) as exchange, whole(exchange, place, replicas=2) as bridge, joined(bridge, "two"):
-        answer = await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ETH, ORDERS]})
+    async with market(rate=120.0) as exchange, whole(exchange, place, replicas=2) as bridge, joined(bridge, "two"):
+        answer = await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ETH, ORDERS]})
         assert answer.status_code == 200, answer.text
         bought(exchange.account, "BTCUSDT", BUY, 1)
         for stream in (LIVE, CLOSED, "bitmart:klines:{ETHUSDT}:1m"):
             await bridge.until_more(stream)
         await until_equal(lambda: sizes(bridge), ["1"])
         assert [each["id"] for each in (await bridge.get("/status"))["ingesters"]] == ["one", "two"]
-        await bridge.post("/pause?wait=active")
+        await bridge.post("/pause?wait=active&timeout=30")
         await wait_until(lambda: exchange.stats.sockets_open == 0, "all sockets are closed")
 
 
@@ -189,6 +189,6 @@ async def test_tls_is_never_unchecked_in_silence(
         # The URL itself may say that nothing is to be checked. Then the log warns of it.
         caplog.clear()
         async with whole(exchange, f"{relay.url}?ssl_cert_reqs=none") as bridge:
-            await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+            await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
             warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
             assert [text for text in warned if "certificate" in text or "checked" in text]

@@ -56,7 +56,7 @@ async def test_the_figures_are_true(valkey_url: str) -> None:
     ):
         # What never happened is 0 and not left out.
         assert (await scrape(probes)).series("entries_total")["fill",] == 0
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ORDERS, POSITIONS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS, POSITIONS]})
         await bridge.until_told("resynced")
         bought(exchange.account, "BTCUSDT", BUY, 3)
         await bridge.until_more(LIVE, 10)
@@ -95,7 +95,7 @@ async def test_the_whole_market_makes_no_more_series_than_one_candle(valkey_url:
         whole(exchange, valkey_url, contracts_refresh_s=600.0, **address()) as bridge,
         probing(bridge) as probes,
     ):
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         few = [(await scrape(door)).names for door in (probes, bridge.http)]
         await bridge.post("/klines/subscribe?wait=active&timeout=20", symbols="*", tfs="1m")
         await until_equal(lambda: active(probes), 30)
@@ -117,7 +117,7 @@ async def test_a_trouble_with_redis_is_seen_and_hides_nothing_else(tmp_path: Pat
         whole(exchange, server.url, **address()) as bridge,
         probing(bridge) as probes,
     ):
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         await bridge.until_more(LIVE)
         for door in (probes, bridge.http):
             assert (await scrape(door))("redis_up") == 1
@@ -172,7 +172,7 @@ async def test_alive_is_what_a_restart_would_mend_ready_is_what_it_would_not(tmp
         await until_equal(lambda: ready(probes), (200, []))
 
         # A pause is no reason.
-        await bridge.post("/pause?wait=active")
+        await bridge.post("/pause?wait=active&timeout=30")
         assert await ready(probes) == (200, [])
     await server.stop()
 
@@ -213,7 +213,7 @@ async def test_the_status_page_shows_what_is_true_now_or_says_that_it_cannot(tmp
         market() as exchange,
         whole(exchange, server.url) as bridge,
     ):
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
         # Two open pages are told what happens as it happens, each entry once, to the letter of the stream.
         candles = "/live/klines?symbol=BTCUSDT&timeframe=1m"
         async with streaming(bridge.http, candles) as one, streaming(bridge.http, candles) as two:

@@ -19,7 +19,7 @@ WORDS: Final = f"Invalid channel: not found {ETH}"
 async def test_unsubscribe_and_subscribe_in_one_breath_ends_subscribed(valkey_url: str) -> None:
     """Unsubscribe and subscribe in one breath ends subscribed."""
     async with market() as exchange, whole(exchange, valkey_url, ack_timeout_s=0.2) as bridge:
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
 
         # A bot changes its mind faster than BitMart answers. Only the last wish counts.
         for _ in range(5):
@@ -63,22 +63,22 @@ async def test_one_bots_unsubscribe_takes_no_other_bots_topic(valkey_url: str) -
     """One bot's unsubscribe takes no other bot's topic."""
     async with market() as exchange, whole(exchange, valkey_url) as bridge:
         await bridge.post("/klines/subscribe", symbols=["BTCUSDT", "ETHUSDT"], tfs="1m", owner="anna")
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m", owner="ben")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m", owner="ben")
 
         answer = await bridge.post("/klines/unsubscribe", symbols=["BTCUSDT", "ETHUSDT"], tfs="1m", owner="anna")
         assert answer.json()["still_wanted_by"] == {BTC: ["ben"]}
         await bridge.until_active(BTC)
         await bridge.until_more(LIVE)
 
-        await bridge.post("/klines/unsubscribe?wait=active", symbol="BTCUSDT", tfs="1m", owner="ben")
+        await bridge.post("/klines/unsubscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m", owner="ben")
         await bridge.until_active()
 
 
 async def test_nothing_is_half_done(valkey_url: str) -> None:
     """Nothing is half done."""
     async with market() as exchange, whole(exchange, valkey_url) as bridge:
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
-        before = await bridge.get("/subscriptions")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
+        before = await wanted(bridge)
 
         wrong = [
             await bridge.post("/klines/subscribe", symbols=["ETHUSDT", "ETH/USDT"], tfs="1m"),
@@ -88,8 +88,14 @@ async def test_nothing_is_half_done(valkey_url: str) -> None:
         ]
         assert [answer.status_code for answer in wrong] == [422] * 4
         assert [answer.json()["field"] for answer in wrong] == ["symbols", "tfs", "tfs", "topics"]
-        assert await bridge.get("/subscriptions") == before
+        assert await wanted(bridge) == before
         assert await bridge.redis.smembers("bitmart:desired") == {BTC}
+
+
+async def wanted(bridge: Whole) -> tuple[object, ...]:
+    """Return all that there is of wishes."""
+    answer = await bridge.get("/subscriptions")
+    return tuple(answer[name] for name in ("revision", "topics", "owners", "paused"))
 
 
 async def test_refusals_are_visible_in_bitmarts_words(valkey_url: str) -> None:
@@ -155,8 +161,8 @@ async def test_a_pause_lasts_until_it_is_resumed(valkey_url: str) -> None:
     async with market() as exchange:
         async with whole(exchange, valkey_url) as bridge:
             await bridge.post("/klines/subscribe", symbol="BTCUSDT", tfs="1m")
-            await bridge.post("/orders/subscribe?wait=active")
-            await bridge.post("/pause?wait=active")
+            await bridge.post("/orders/subscribe?wait=active&timeout=30")
+            await bridge.post("/pause?wait=active&timeout=30")
             await wait_until(lambda: exchange.stats.sockets_open == 0, "all sockets are closed")
 
         # Everything is restarted: it is still paused, and the wishes are still there.

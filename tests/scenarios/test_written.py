@@ -22,7 +22,7 @@ async def test_nothing_twice(valkey_url: str) -> None:
         # Two ingesters serve the same topics, and BitMart says everything twice.
         async with joined(bridge, "two"):
             exchange.faults.duplicate_frames = 1
-            await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ORDERS, POSITIONS]})
+            await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS, POSITIONS]})
             await bridge.until_told("resynced")
             await wait_until(lambda: len(exchange.sockets.holders(ORDERS)) == 2, "both listen to the account")
             trades = {str(bought(exchange.account, "BTCUSDT", BUY, size)) for size in (1, 2, 3)}
@@ -38,8 +38,11 @@ async def test_nothing_twice(valkey_url: str) -> None:
         sizes = [entry["size"] for entry in await bridge.read(POSITION_STREAM, "position")]
         assert sizes == sorted(set(sizes))
         assert sizes[-1] == "6"
-        states = [told(entry) for entry in await bridge.read(LIVE)]
+        candles = await bridge.read(LIVE)
+        states = [told(entry) for entry in candles]
         assert len(states) == len(set(states))
+        path = [(int(entry["open_time"]), int(entry["volume"]), int(entry["closed"])) for entry in candles]
+        assert path == sorted(path)
         opens = [entry["open_time"] for entry in await bridge.read(CLOSED)]
         assert len(opens) == len(set(opens))
 
@@ -55,7 +58,7 @@ async def test_nothing_backwards(valkey_url: str) -> None:
         # BitMart repeats the last state of each candle after the next one has begun.
         exchange.faults.late_updates = exchange.faults.two_items = True
         said = noted(exchange)
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ORDERS, POSITIONS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS, POSITIONS]})
         await bridge.until_told("resynced")
         order = exchange.account.submit("BTCUSDT", BUY, 10, price="60000")
         exchange.account.fill(order, 4, "60000")
@@ -93,7 +96,7 @@ async def test_closed_is_the_last_word_from_what_the_socket_showed(valkey_url: s
     # BitMart keeps the last five seconds of each candle to itself.
     async with market(rate=120.0) as exchange, whole(exchange, valkey_url) as bridge:
         exchange.faults.withhold_last = 5.0
-        await bridge.post("/klines/subscribe?wait=active", symbol="BTCUSDT", tfs="1m")
+        await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
 
         async def enough() -> bool:
             return sum(candle["closed"] == "1" for candle in await bridge.read(LIVE)) >= 3
@@ -126,7 +129,7 @@ async def test_closed_is_the_last_word_from_what_the_socket_showed(valkey_url: s
 async def test_prices_and_sizes_are_bitmarts_own_strings_in_a_fixed_order(valkey_url: str) -> None:
     """Prices and sizes are BitMart's own strings, and an entry's fields have a fixed order."""
     async with still() as exchange, whole(exchange, valkey_url) as bridge:
-        await bridge.http.put("/subscriptions?wait=active", json={"topics": [BTC, ORDERS, POSITIONS]})
+        await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS, POSITIONS]})
         await bridge.until_told("resynced")
         said = noted(exchange)
         order = exchange.account.submit("BTCUSDT", BUY, 7, price="60000.10")
@@ -154,7 +157,7 @@ async def test_prices_and_sizes_are_bitmarts_own_strings_in_a_fixed_order(valkey
 async def test_what_the_bridge_does_not_know_is_passed_on_as_unknown(valkey_url: str) -> None:
     """What the bridge doesn't know is passed on as `unknown`."""
     async with still() as exchange, whole(exchange, valkey_url) as bridge:
-        await bridge.post("/orders/subscribe?wait=active")
+        await bridge.post("/orders/subscribe?wait=active&timeout=30")
         await bridge.until_told("resynced")
         said = noted(exchange)
         exchange.account.submit("BTCUSDT", BUY, 7, price="60000")

@@ -158,10 +158,14 @@ async def whole(exchange: Simulator | Replay, url: str, **changes: Any) -> Async
     hurried = {
         "redis_url": Secret(url),
         "ctrl_addr": "127.0.0.1:0",
+        # Whoever waits here for something to come true asks again and again.
+        "ctrl_reads_per_s": 100_000,
         "ingester_id": "one",
         "heartbeat_interval_s": 0.05,
         "reconcile_interval_s": 0.1,
         "redis_timeout_s": 2.0,
+        # A stamp that a hurried exchange finds too old is not held against us for long.
+        "login_retry_s": 0.2,
         "private_sync_s": NEVER_S,
         "cap_klines": 100_000,
     }
@@ -175,7 +179,7 @@ async def whole(exchange: Simulator | Replay, url: str, **changes: Any) -> Async
         if door is None:
             running.result()
         assert door, "it ended without a banner"
-        async with httpx2.AsyncClient(base_url=door.group(1), timeout=PATIENCE_S) as http:
+        async with httpx2.AsyncClient(base_url=door.group(1), timeout=60) as http:
             # The scene of a recording asks nothing that only a simulator knows.
             yield Whole(cast("Simulator", exchange), settings, http, redis, running)
         stop.set()
