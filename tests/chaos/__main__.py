@@ -18,7 +18,7 @@ from tests.chaos.dates import MISSING, library
 from tests.chaos.plan import RATE, SYMBOLS, drawn
 from tests.chaos.run import Outcome, played
 from tests.chaos.schedule import acts
-from tests.chaos.trials import TRIALS, hurried, patching, tried
+from tests.chaos.trials import TRIALS, hurried, patching, unnoticed
 
 _SECONDS: Final = 20.0
 
@@ -79,8 +79,7 @@ def _protections() -> bool:
         with patching() as patch, tempfile.TemporaryDirectory(prefix="chaos-") as folder:
             hurried(patch)
             trial.broken(patch)
-            found = asyncio.run(tried(trial.acts, Path(folder), **trial.plan)).verdict.counts
-        missed = [sorted(kinds) for kinds in trial.kinds if not kinds & found.keys()]
+            missed = asyncio.run(unnoticed(trial, Path(folder)))
         noticed = noticed and not missed
         click.echo(f"{'MISSED' if missed else 'noticed':<8} {trial.name}")
     return noticed

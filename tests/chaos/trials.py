@@ -7,6 +7,7 @@ All of it in one process, on a small and fast market.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ from tests.chaos.stage import Stage
 _START: Final = 1_790_158_650_000
 _CALM_S: Final = 2.5
 _LOOK_S: Final = 0.01
+_RUNS: Final = 6
 _LATE_IN_MINUTE_MS: Final = 56_000
 
 
@@ -110,6 +112,19 @@ async def tried(
 ) -> Outcome:
     """Play the small plan with these faults."""
     return await played(replace(_small(), **changes), folder, acts, program=IngesterTask, calm_s=calm_s)
+
+
+async def unnoticed(trial: Trial, folder: Path) -> list[list[str]]:
+    """Play a trial, whose protection is taken out, until each kind of failure is found; return those never found.
+
+    Whether a fault does harm in one short run hangs on the machine's pace, too: each run adds to what is found.
+    """
+    found: Counter[str] = Counter()
+    for run in range(_RUNS):
+        found += (await tried(trial.acts, folder / f"{run}", **trial.plan)).verdict.counts
+        if all(kinds & found.keys() for kinds in trial.kinds):
+            return []
+    return [sorted(kinds) for kinds in trial.kinds if not kinds & found.keys()]
 
 
 def _small() -> Plan:
