@@ -14,11 +14,12 @@ from typing import Final
 import click
 
 from tests.chaos import table
+from tests.chaos.broken import patching
 from tests.chaos.dates import MISSING, library
 from tests.chaos.plan import RATE, SYMBOLS, drawn
 from tests.chaos.run import Outcome, played
 from tests.chaos.schedule import acts
-from tests.chaos.trials import TRIALS, hurried, patching, unnoticed
+from tests.chaos.trials import TRIALS, hurried, unnoticed
 
 _SECONDS: Final = 20.0
 

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from hashlib import sha1
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Protocol
-
-import msgspec
-from redis.exceptions import RedisError
+from typing import Any, Final
 
 from bridge.exchanges.bitmart import account
-from bridge.ingest import series
-from bridge.ingest.closed import Closed, Window
-from bridge.ingest.folding import Folding
-from bridge.ingest.watch import Watch
-from bridge.records import Kline
 from bridge.simulator import Scenario
-from bridge.store import scripts
-from bridge.store.appends import Append, KlineAppends
-from bridge.store.lane import Answer, Lane
+from tests.chaos.broken import (
+    LAST_FRAME,
+    Patch,
+    asks_early,
+    believes_rest,
+    conflates_periods,
+    drops_flushes,
+    every,
+    folds_nothing,
+    script,
+    tells_no_losses,
+    trusts_empty_replies,
+)
 from tests.chaos.faults import Fault, clients_cut, rewind, store_killed, switch
 from tests.chaos.plan import NEVER_S, PATIENT_S, Plan
 from tests.chaos.programs import IngesterTask
@@ -42,41 +43,6 @@ _CALM_S: Final = 2.5
 _LOOK_S: Final = 0.01
 _RUNS: Final = 6
 _LATE_IN_MINUTE_MS: Final = 56_000
-
-
-class Patch(Protocol):
-    """Replaces attributes until the trial is over; `pytest.MonkeyPatch` is one."""
-
-    def setattr(self, target: object, name: str, value: object) -> None:
-        """Replace an attribute of `target`."""
-
-
-class Patches:
-    """Replaces attributes, and puts them back."""
-
-    def __init__(self) -> None:
-        """Begin with nothing replaced."""
-        self._sound: list[tuple[object, str, object]] = []
-
-    def setattr(self, target: object, name: str, value: object) -> None:
-        """Replace an attribute of `target`."""
-        self._sound.append((target, name, getattr(target, name)))
-        setattr(target, name, value)
-
-    def undo(self) -> None:
-        """Put back what was replaced."""
-        while self._sound:
-            setattr(*self._sound.pop())
-
-
-@contextmanager
-def patching() -> Iterator[Patches]:
-    """Replace attributes for a while."""
-    patches = Patches()
-    try:
-        yield patches
-    finally:
-        patches.undo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,101 +169,6 @@ CONTROL: Final = (
 )
 
 
-# ---- what is broken
-
-
-def _script(name: str, *changes: tuple[str, str]) -> Callable[[Patch], None]:
-    """Replace parts of a script; the whole of it where a part is empty."""
-
-    def broken(patch: Patch) -> None:
-        sound: scripts.Script = getattr(scripts, name)
-        text = sound.text
-        for part, other in changes:
-            if part not in text:
-                raise AssertionError(f"the script {name} lacks {part!r}, which this trial replaces")
-            text = text.replace(part, other) if part else other
-        unsound = scripts.Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
-        patch.setattr(scripts, name, unsound)
-        patch.setattr(scripts, "APPENDS", tuple(unsound if one is sound else one for one in scripts.APPENDS))
-
-    return broken
-
-
-_LAST_FRAME: Final = """
-local entry, said = {}, {}
-for i = 2, #ARGV do entry[#entry + 1] = ARGV[i] end
-for i = 2, #ARGV, 2 do said[ARGV[i]] = ARGV[i + 1] end
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', unpack(entry))
-redis.call('HSET', KEYS[2], unpack(entry))
-if said.status == 'filled' or said.status == 'canceled' then redis.call('SREM', KEYS[3], said.order_id)
-else redis.call('SADD', KEYS[3], said.order_id) end
-return 1
-"""
-
-
-def _all(*parts: Callable[[Patch], None]) -> Callable[[Patch], None]:
-    def broken(patch: Patch) -> None:
-        for part in parts:
-            part(patch)
-
-    return broken
-
-
-def _asks_early(patch: Patch) -> None:
-    patch.setattr(series, "ROW_AFTER_MS", -20_000)
-
-
-def _believes_rest(patch: Patch) -> None:
-    patch.setattr(series, "behind", lambda _row, _shown: False)
-
-
-def _trusts_empty_replies(patch: Patch) -> None:
-    sound = series.Series.prove
-
-    def prove(self: series.Series, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> list[Closed]:
-        if rows or self.tail is None:
-            return sound(self, rows, window, sent_ms, now_ms)
-        proven = []
-        while self._written.next_end + series.EMPTY_AFTER_MS <= sent_ms:
-            proven.append(self._write(self._written.empty()))
-        return proven
-
-    patch.setattr(series.Series, "prove", prove)
-
-
-def _folds_nothing(patch: Patch) -> None:
-    patch.setattr(Folding, "add", lambda _self, _record: None)
-
-
-def _drops_flushes(patch: Patch) -> None:
-    sound = Lane.send
-
-    async def send(self: Lane, batch: Sequence[Append]) -> Sequence[Answer]:
-        try:
-            return await sound(self, batch)
-        except (RedisError, OSError):
-            await asyncio.sleep(0.02)
-            return [1] * len(batch)
-
-    patch.setattr(Lane, "send", send)
-    # Reading the account after each loss of the connection would make good for it.
-    _tells_no_losses(patch)
-
-
-def _tells_no_losses(patch: Patch) -> None:
-    patch.setattr(Watch, "_tell_losses", lambda _self: None)
-
-
-def _conflates_periods(patch: Patch) -> None:
-    sound = KlineAppends.of
-
-    def of(self: KlineAppends, kline: Kline) -> Append:
-        append = sound(self, kline)
-        return msgspec.structs.replace(append, slot=append.stream, final=False)
-
-    patch.setattr(KlineAppends, "of", of)
-
-
 def _kinds(*kinds: str) -> frozenset[str]:
     return frozenset(f"failed: {kind}" for kind in kinds)
 
@@ -313,24 +184,24 @@ TRIALS: Final = (
             _kinds("order backwards", "order twice"),
             _kinds("position twice"),
         ),
-        _all(
-            _script("KLINE", ("if newest then", "if false then")),
-            _script("FILL", ("then return 0 end", "then end")),
-            _script("ORDER", ("", _LAST_FRAME)),
-            _script("POSITION", ("if changed then", "if true then")),
+        every(
+            script("KLINE", ("if newest then", "if false then")),
+            script("FILL", ("then return 0 end", "then end")),
+            script("ORDER", ("", LAST_FRAME)),
+            script("POSITION", ("if changed then", "if true then")),
         ),
         (_TIME,),
     ),
     Trial(
         "a closed candle need not be exactly the next",
         (_kinds("candle missing"),),
-        _script("CLOSED", ("if open ~= newest + period", "if false")),
+        script("CLOSED", ("if open ~= newest + period", "if false")),
         (REWOUND, _TIME),
     ),
     Trial(
         "closed candles get ids of Redis' own",
         (_kinds("candle twice", "candle out of order"),),
-        _script(
+        script(
             "CLOSED",
             ("ARGV[4 + 9] .. '-0'", "'*'"),
             ("if newest then", "if false then"),
@@ -338,33 +209,33 @@ TRIALS: Final = (
         ),
         (_TIME,),
     ),
-    Trial("a candle is asked for before it is over", (_kinds("candle wrong"),), _asks_early, (_TIME,)),
-    Trial("a row behind the socket is believed", (_kinds("candle wrong"),), _believes_rest, (EARLY,)),
-    Trial("an empty reply is believed", (_kinds("candle wrong"),), _trusts_empty_replies, (EMPTY,)),
+    Trial("a candle is asked for before it is over", (_kinds("candle wrong"),), asks_early, (_TIME,)),
+    Trial("a row behind the socket is believed", (_kinds("candle wrong"),), believes_rest, (EARLY,)),
+    Trial("an empty reply is believed", (_kinds("candle wrong"),), trusts_empty_replies, (EMPTY,)),
     Trial(
         "what is read of the account is not folded in",
         (_kinds("fill missing", "order missing", "order stale", "position stale"),),
-        _folds_nothing,
+        folds_nothing,
         (PRIVATE_AWAY,),
     ),
     Trial(
         "a store that was away is believed to hold what it took",
         (_kinds("candle missing"),),
-        _tells_no_losses,
+        tells_no_losses,
         (REWOUND, CLIENTS_CUT),
         {"timeframes": ("1m", "15m")},
     ),
     Trial(
         "a flush is forgotten when the connection is lost",
         (_kinds("fill missing", "order missing", "order stale", "position stale"),),
-        _drops_flushes,
+        drops_flushes,
         (STORE_KILLED,),
         _UNSYNCED,
     ),
     Trial(
         "a newer period takes an unsent one's place",
         (_kinds("live without last word"),),
-        _conflates_periods,
+        conflates_periods,
         (STORE_KILLED,),
         {"last_words": True},
     ),
