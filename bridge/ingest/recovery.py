@@ -246,8 +246,10 @@ class Recovery:
         seen = {order.order_id: order for order in unfinished}
         symbols = {order.symbol for order in unfinished} | {fill.symbol for fill in fills}
         symbols |= known.symbols
+        # Windows may go by when an order was made. Which were open before the first reading nobody knows.
+        start = since if known.synced_at else max(since - DAY_MS, now - REACH_MS)
         for symbol in sorted(symbols):
-            for order in await self._statement.history(symbol, since, now):
+            for order in await self._statement.history(symbol, start, now):
                 if order.order_id in known.orders or not 0 < order.updated_at < self._floor:
                     seen[order.order_id] = order
         # What is known as open and listed nowhere, and what traded without being listed, has to be asked for by name.

@@ -173,7 +173,9 @@ class Sweep:
 
     async def _over(self, symbol: str, now: int) -> list[Order]:
         before = self._read_until.get(symbol, self._since)
-        start = max(self._floor, before - OVERLAP_MS, now - REACH_MS) // SECOND_MS * SECOND_MS
+        # A store that knows of no reading knows of no open orders: one that ended since may be older than its floor.
+        least = self._floor if self._kept else self._floor - DAY_MS
+        start = max(least, before - (OVERLAP_MS if self._kept else DAY_MS), now - REACH_MS) // SECOND_MS * SECOND_MS
         end = (now // SECOND_MS + 1) * SECOND_MS
         if self._filled_at > now - DAY_MS:
             return await self._statement.history_beside(self._filled_at, symbol, start, end)

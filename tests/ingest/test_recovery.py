@@ -786,7 +786,11 @@ async def test_a_wish_made_later_has_the_account_read_from_where_its_streams_end
         missed = bought(bridge.account, "BTCUSDT", BUY, 5, at=floor - 500_000)
         await bridge.until_passed(0.5)
         await bridge.desired.change("shared", add=[ORDERS])
-        await bridge.until("resynced", 2)
+
+        async def marked() -> bool:
+            return bool(await bridge.reasons(KEYS.fills))
+
+        await wait_until(marked, "the orders are read")
         assert await bridge.fills() == [str(missed)]
 
 
