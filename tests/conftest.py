@@ -65,3 +65,9 @@ async def store(valkey_url: str) -> AsyncIterator[Redis]:
         yield connected
     finally:
         await connected.aclose()
+
+
+@pytest.fixture(autouse=True)
+def _warned_anew() -> None:
+    """What a process warns of once, each test may see: another one in this process may have been warned before."""
+    client._warn_of_tls.cache_clear()  # noqa: SLF001 - users have one process, and one warning

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from bridge.settings import load
-from bridge.store import client
 from bridge.store.embedded import EmbeddedServer
 from tests.ingest.account import bought
 from tests.ingest.rig import START
@@ -188,7 +187,6 @@ async def test_tls_is_never_unchecked_in_silence(
             assert (await bridge.get("/subscriptions"))["topics"] == []
 
         # The URL itself may say that nothing is to be checked. Then the log warns of it, once in each process.
-        client._warn_of_tls.cache_clear()  # noqa: SLF001 - another scene of this process may have warned before
         caplog.clear()
         async with whole(exchange, f"{relay.url}?ssl_cert_reqs=none") as bridge:
             await bridge.post("/klines/subscribe?wait=active&timeout=30", symbol="BTCUSDT", tfs="1m")
