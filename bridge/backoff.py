@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 class Backoff:
@@ -27,3 +27,11 @@ class Backoff:
     def reset(self) -> None:
         """Begin again with the first ceiling: the last try held."""
         self._ceiling_s = self._first_s
+
+
+def growing_waits() -> Iterator[float]:
+    """Yield waits in seconds for asking again and again: from 2 ms, half as long again each time, up to 50 ms."""
+    wait_s = 0.002
+    while True:
+        yield wait_s
+        wait_s = min(wait_s * 1.5, 0.05)

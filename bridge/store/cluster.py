@@ -26,8 +26,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from bridge.backoff import growing_waits
 from bridge.redis_url import Address
-from bridge.store.server_directory import growing_waits
 from bridge.store.topology import Topology, slot_of, target
 
 if TYPE_CHECKING:

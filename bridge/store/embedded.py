@@ -20,12 +20,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bridge.backoff import growing_waits
 from bridge.store.guarded_process import GuardedProcess
 from bridge.store.server_directory import (
     PROBE_TIMEOUT_S,
     EmbeddedServerError,
     ServerDirectory,
-    growing_waits,
     running,
 )
 

@@ -18,10 +18,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bridge.backoff import growing_waits
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 OWNER_DEADLINE_S: Final = 0.5  # how long a killed owner may take to be gone
@@ -195,11 +195,3 @@ def running(directory: Path) -> str | None:
     except (OSError, ValueError, redis.RedisError):
         return None
     return run.url if answered.get("process_id") == run.pid else None
-
-
-def growing_waits() -> Iterator[float]:
-    """Yield waits in seconds for asking again and again: from 2 ms, half as long again each time, up to 50 ms."""
-    wait_s = 0.002
-    while True:
-        yield wait_s
-        wait_s = min(wait_s * 1.5, 0.05)

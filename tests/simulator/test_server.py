@@ -92,7 +92,7 @@ async def test_faults_are_shown_and_set_over_http() -> None:
 
 
 def test_the_room_imports_nothing_from_the_rest_of_the_house() -> None:
-    for path in Path(bridge.simulator.__file__).parent.glob("*.py"):
+    for path in Path(bridge.simulator.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
