@@ -16,23 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bridge import exchanges
-from bridge.banner import banner
 from bridge.errors import AddressInUseError, StoreError
 from bridge.ingest.ingester import Ingester
 from bridge.settings import Settings, data_path, service_manager
 from bridge.store import client
 from bridge.store.desired import Desired
-from bridge.store.embedded import EmbeddedServer, EmbeddedServerError, running
+from bridge.store.embedded.server import EmbeddedServer, EmbeddedServerError, running
 from bridge.store.keys import Keys
 from bridge.supervisor import Service, Supervisor
+from bridge.terminal.banner import banner
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
 
 if TYPE_CHECKING:
     from bridge.control.server import ControlServer
     from bridge.exchanges.base import Exchange
-    from bridge.printing import Printer
     from bridge.simulator import Simulator
+    from bridge.terminal.printing import Printer
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ async def demo(settings: Settings, stop: asyncio.Event, printer: Printer, ledger
     `ledger` is a file for the truth that the simulator dealt.
     """
     from bridge.simulator import Scenario, Simulator
-    from bridge.tail import Selection, Tail
+    from bridge.terminal.tail import Selection, Tail
 
     async with AsyncExitStack() as closing:
         directory = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="bitmart-bridge-demo-")))

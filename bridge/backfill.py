@@ -23,16 +23,16 @@ from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import BackfillError, RestError, StoppedError, StoreError
 from bridge.exchanges.base import Call
 from bridge.files import STDOUT, check, opened
-from bridge.ingest.closed import How
-from bridge.ingest.fetch import Rest
-from bridge.ingest.history import History, Wanted, iso, moment
-from bridge.ingest.pace import Pace, Quiet
+from bridge.ingest.candles.closed import How
+from bridge.ingest.candles.history import History, Wanted, iso, moment
+from bridge.ingest.rest.fetch import Rest
+from bridge.ingest.rest.pace import Pace, Quiet
 from bridge.records import Kline, Source
 from bridge.settings import Settings
 from bridge.store import client, meta, scripts
-from bridge.store.appends import Appends
 from bridge.store.budget import Ban, Budget
 from bridge.store.keys import Keys
+from bridge.store.writing.appends import Appends
 from bridge.values import Secret
 
 __all__ = ["STDOUT", "Backfill", "BackfillError", "StoppedError", "Summary", "Wanted", "iso", "moment"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from bridge import exchanges
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import BridgeError
-from bridge.ingest import probe, timekeeper
-from bridge.ingest.fetch import Rest
+from bridge.ingest.rest import probe, timekeeper
+from bridge.ingest.rest.fetch import Rest
 from bridge.store import client
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import InvalidTopicError, RecordError
 from bridge.exchanges.base import EVERY_SYMBOL, Channel
-from bridge.ingest import timekeeper
-from bridge.ingest.fetch import Rest
-from bridge.ingest.gate import Gate
-from bridge.ingest.listing import Listing
-from bridge.ingest.pools import pools
-from bridge.ingest.tap import tapped
+from bridge.ingest.rest import timekeeper
+from bridge.ingest.rest.fetch import Rest
+from bridge.ingest.rest.listing import Listing
+from bridge.ingest.sockets.gate import Gate
+from bridge.ingest.sockets.pools import pools
+from bridge.ingest.sockets.tap import tapped
 from bridge.store import client
 from bridge.store.desired import Desired
 from bridge.store.keys import Keys

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from bridge.store.guarded_process import GUARD
+from bridge.store.embedded.guarded_process import GUARD
 
 
 @contextmanager

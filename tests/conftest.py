@@ -13,8 +13,9 @@ import hypothesis
 import pytest
 import redis
 
-from bridge.store import client, embedded
-from bridge.store.embedded import EmbeddedServer
+from bridge.store import client
+from bridge.store.embedded import server as embedded
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.values import Secret
 
 if TYPE_CHECKING:

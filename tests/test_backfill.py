@@ -25,12 +25,13 @@ from bridge import cli, files
 from bridge.backfill import Backfill, BackfillError, StoppedError, Summary, Wanted, iso, moment
 from bridge.errors import BridgeError, InvalidTopicError, StoreError, UnknownTimeframeError
 from bridge.exchanges.bitmart import BitMart
-from bridge.ingest import history, pace
+from bridge.ingest.candles import history
+from bridge.ingest.rest import pace
 from bridge.records import Kline, field_names
 from bridge.settings import Settings
 from bridge.simulator import Scenario, Simulator
-from bridge.simulator.chart import Chart
-from bridge.simulator.tape import Tape, Trades
+from bridge.simulator.market.chart import Chart
+from bridge.simulator.market.tape import Tape, Trades
 from bridge.store.keys import Keys
 from bridge.timeframes import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 from bridge.values import Secret

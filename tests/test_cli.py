@@ -22,8 +22,8 @@ import pytest
 import redis
 
 from bridge import __version__, cli
-from bridge.simulator.recording import Recording
-from bridge.store.embedded import EmbeddedServer
+from bridge.simulator.recorded.recording import Recording
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from tests.ingest.rig import nobody
 

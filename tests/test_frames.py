@@ -13,7 +13,7 @@ import pytest
 
 from bridge.errors import RecordError
 from bridge.frames import FORMAT, VERSION, FrameFiles
-from bridge.simulator.recording import Recording
+from bridge.simulator.recorded.recording import Recording
 from tests.support import wait_until
 
 if TYPE_CHECKING:

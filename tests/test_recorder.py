@@ -18,7 +18,7 @@ from bridge.frames import FrameFiles
 from bridge.recorder import Recorder
 from bridge.settings import Settings
 from bridge.simulator import Simulator
-from bridge.simulator.recording import Recording
+from bridge.simulator.recorded.recording import Recording
 from bridge.store.desired import Desired
 from bridge.store.keys import Keys
 from bridge.values import Secret

@@ -38,8 +38,8 @@ def tail(
     redis_url: str | None,
 ) -> None:
     """Print entries as they come: klines, orders, fills, positions, events, or all of them."""
-    from bridge.printing import Printer
-    from bridge.tail import KINDS, Selection, Tail
+    from bridge.terminal.printing import Printer
+    from bridge.terminal.tail import KINDS, Selection, Tail
     from bridge.timeframes import Timeframe
 
     chosen = found(redis_url)
@@ -84,11 +84,11 @@ def status(*, as_json: bool, watched: bool, every: float, redis_url: str | None)
     if watched and as_json:
         raise click.UsageError("--watch is for people and --json for programs; `tail --json` follows")
     if watched:
-        from bridge.watching import watch
+        from bridge.terminal.watching import watch
 
         run(stoppable(lambda stop: watch(chosen, stop, every)))
         return
-    from bridge.report import report
+    from bridge.terminal.report import report
 
     click.echo(asyncio.run(report(chosen, as_json=as_json)))
 
@@ -143,6 +143,6 @@ def _pair(condition: str) -> tuple[str, str]:
 def _time(text: str | None) -> int | None:
     if text is None:
         return None
-    from bridge.ingest.history import moment
+    from bridge.ingest.candles.history import moment
 
     return moment(text)

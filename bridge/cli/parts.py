@@ -21,7 +21,7 @@ from bridge.cli.group import cli, run, serve, stoppable
 def up(*, demo: bool, ledger: Path | None) -> None:
     """Run everything in one process."""
     from bridge import app
-    from bridge.printing import Printer
+    from bridge.terminal.printing import Printer
 
     if ledger and not ledger.absolute().parent.is_dir():
         raise click.UsageError(f"--ledger {ledger}: there is no such folder")

@@ -1,6 +1,6 @@
 """From an exchange into the store. RULE: the only code that opens connections to an exchange.
 
-Pure parts: `subscriptions` (what a connection holds, and what to ask for next) and `candles` (what is open, what is
-over). I/O: `connection` (one socket, kept open), `fetch` (REST). Joined by `reconciler` (wishes to connections),
-`heartbeat` (what we tell the others) and `ingester` (the whole).
+`sockets` holds the exchange's sockets, `rest` asks by REST; `candles` decides what is over and proven, `account` what
+was missed; `members` who serves what; `seen` tells the others. Joined by `router` (the hot path), `reconciler` (wishes to
+connections) and `ingester` (the whole).
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
-from bridge.ingest.gate import Gate
-from bridge.ingest.pace import Pace, Quiet
+from bridge.ingest.rest.pace import Pace, Quiet
+from bridge.ingest.sockets.gate import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ from bridge.records import EventName
 from bridge.store import client
 
 if TYPE_CHECKING:
-    from bridge.ingest.pool import Pool
     from bridge.ingest.router import Router
+    from bridge.ingest.sockets.pool import Pool
     from bridge.store.members import Members
-    from bridge.store.writer import Writer
+    from bridge.store.writing.writer import Writer
 
 log = logging.getLogger(__name__)
 

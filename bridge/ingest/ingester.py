@@ -17,32 +17,32 @@ from typing import Final
 from bridge import __version__
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Exchange
-from bridge.ingest import farewell, timekeeper
+from bridge.ingest import farewell
+from bridge.ingest.account.recovery import Recovery
 from bridge.ingest.allowance import Allowance
-from bridge.ingest.answers import Answers
-from bridge.ingest.candles import Candles
-from bridge.ingest.fetch import Rest
-from bridge.ingest.health import Health
-from bridge.ingest.heartbeat import Heartbeat
+from bridge.ingest.candles.opened import Candles
+from bridge.ingest.candles.prover import Prover
 from bridge.ingest.lead import Lead
-from bridge.ingest.listing import Listing
-from bridge.ingest.membership import Membership, named
+from bridge.ingest.members.membership import Membership, named
 from bridge.ingest.nudges import hear
-from bridge.ingest.pools import pools
-from bridge.ingest.prover import Prover
-from bridge.ingest.pulse import Pulse
-from bridge.ingest.readings import Readings
 from bridge.ingest.reconciler import Reconciler
-from bridge.ingest.recovery import Recovery
+from bridge.ingest.rest import timekeeper
+from bridge.ingest.rest.answers import Answers
+from bridge.ingest.rest.fetch import Rest
+from bridge.ingest.rest.listing import Listing
 from bridge.ingest.router import Router
-from bridge.ingest.topic_states import topic_states
-from bridge.ingest.vitals import Vitals
+from bridge.ingest.seen.health import Health
+from bridge.ingest.seen.heartbeat import Heartbeat
+from bridge.ingest.seen.pulse import Pulse
+from bridge.ingest.seen.readings import Readings
+from bridge.ingest.seen.topic_states import topic_states
+from bridge.ingest.seen.vitals import Vitals
+from bridge.ingest.sockets.pools import pools
 from bridge.ingest.watch import Watch
 from bridge.records import EventName
 from bridge.settings import Settings
 from bridge.store import client, meta
 from bridge.store.account import Account
-from bridge.store.appends import Appends
 from bridge.store.budget import Ban, Budget
 from bridge.store.desired import Desired, nudges
 from bridge.store.keys import Keys
@@ -51,7 +51,8 @@ from bridge.store.proofs import Proofs
 from bridge.store.published import Published
 from bridge.store.relief import relieve
 from bridge.store.tails import Tails
-from bridge.store.writer import Writer
+from bridge.store.writing.appends import Appends
+from bridge.store.writing.writer import Writer
 
 log = logging.getLogger(__name__)
 

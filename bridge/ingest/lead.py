@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bridge.ingest.pool import Pool
-    from bridge.ingest.prover import Prover
-    from bridge.ingest.recovery import Recovery
+    from bridge.ingest.account.recovery import Recovery
+    from bridge.ingest.candles.prover import Prover
+    from bridge.ingest.sockets.pool import Pool
 
 
 class Lead:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import InvalidTopicError
 from bridge.exchanges.base import EVERY_SYMBOL, Exchange, Topic
-from bridge.ingest.names import Names
+from bridge.ingest.members.names import Names
 from bridge.store.client import Unreachable, described
 from bridge.store.desired import Desired, Wishes
 
 if TYPE_CHECKING:
-    from bridge.ingest.listing import Listing
-    from bridge.ingest.membership import Membership
-    from bridge.ingest.pool import Pool
-    from bridge.ingest.sharing import Sharing
+    from bridge.ingest.members.membership import Membership
+    from bridge.ingest.members.sharing import Sharing
+    from bridge.ingest.rest.listing import Listing
+    from bridge.ingest.sockets.pool import Pool
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from bridge.records import Event, EventName, Kline, Record, Source
 
 if TYPE_CHECKING:
     from bridge.exchanges.base import Topic
-    from bridge.ingest import series
-    from bridge.ingest.candles import Candles, Newest, Series
-    from bridge.ingest.prover import Prover
-    from bridge.ingest.recovery import Recovery
-    from bridge.store.appends import Append, Appends, KlineAppends
+    from bridge.ingest.account.recovery import Recovery
+    from bridge.ingest.candles import series
+    from bridge.ingest.candles.opened import Candles, Newest, Series
+    from bridge.ingest.candles.prover import Prover
+    from bridge.store.writing.appends import Append, Appends, KlineAppends
 
 
 class Path:

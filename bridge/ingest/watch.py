@@ -7,18 +7,18 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from bridge.ingest.connection import Phase
+from bridge.ingest.sockets.connection import Phase
 from bridge.records import EventName
 from bridge.store.client import Unreachable
-from bridge.store.writer import Tally, Writer
+from bridge.store.writing.writer import Tally, Writer
 
 if TYPE_CHECKING:
     from bridge.clock import ExchangeClock
     from bridge.exchanges.base import Exchange
-    from bridge.ingest.pool import Pool
-    from bridge.ingest.prover import Prover
-    from bridge.ingest.recovery import Recovery
+    from bridge.ingest.account.recovery import Recovery
+    from bridge.ingest.candles.prover import Prover
     from bridge.ingest.router import Router
+    from bridge.ingest.sockets.pool import Pool
 
 _LOOK_S: Final = 0.25
 _RELIEF_S: Final = 5.0

@@ -12,12 +12,12 @@ offers the other possibility as a switch of `Faults`.
         exchange.cut_sockets("public")
 """
 
-from bridge.simulator.account import Account
-from bridge.simulator.dialogue import login_signature
 from bridge.simulator.faults import Faults
 from bridge.simulator.ledger import Ledger
 from bridge.simulator.scenario import Scenario
 from bridge.simulator.server import Simulator
+from bridge.simulator.sockets.dialogue import login_signature
 from bridge.simulator.stats import Stats
+from bridge.simulator.trading.account import Account
 
 __all__ = ["Account", "Faults", "Ledger", "Scenario", "Simulator", "Stats", "login_signature"]

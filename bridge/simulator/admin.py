@@ -11,7 +11,7 @@ from bridge.simulator.replies import json
 if TYPE_CHECKING:
     from bridge.simulator.faults import Faults
     from bridge.simulator.replies import Reply
-    from bridge.simulator.sockets import Sockets
+    from bridge.simulator.sockets.sockets import Sockets
     from bridge.simulator.stats import Stats
 
 PREFIX = "/simulator/"

@@ -10,12 +10,12 @@ from bridge.simulator.timeframes import MINUTE_MS
 from bridge.simulator.topics import kline
 
 if TYPE_CHECKING:
-    from bridge.simulator.candles import Candle
-    from bridge.simulator.contracts import Contract
-    from bridge.simulator.delivery import Delivery, Frame
     from bridge.simulator.faults import Faults
-    from bridge.simulator.market import Market
-    from bridge.simulator.sockets import Socket, Sockets
+    from bridge.simulator.market.candles import Candle
+    from bridge.simulator.market.contracts import Contract
+    from bridge.simulator.market.market import Market
+    from bridge.simulator.sockets.delivery import Delivery, Frame
+    from bridge.simulator.sockets.sockets import Socket, Sockets
     from bridge.simulator.topics import KlineTopic
 
 # Market milliseconds between two pushes of a topic: "about one per 2-3 s" was measured on the wire 2026-08.

@@ -6,14 +6,14 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from bridge.simulator.orders import plain
+from bridge.simulator.trading.orders import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bridge.simulator.orders import Fill, Order
-    from bridge.simulator.positions import Position
+    from bridge.simulator.trading.orders import Fill, Order
+    from bridge.simulator.trading.positions import Position
 
 Fact = dict[str, str | int | None]
 

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bridge.simulator.faults import Faults
-from bridge.simulator.recording import Recording
-from bridge.simulator.replay import Replay
+from bridge.simulator.recorded.recording import Recording
+from bridge.simulator.recorded.replay import Replay
 from bridge.simulator.scenario import PositionMode, Scenario
 from bridge.simulator.server import Simulator
 

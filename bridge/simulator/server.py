@@ -7,22 +7,22 @@ import logging
 from random import Random
 from typing import TYPE_CHECKING, Self
 
-from bridge.simulator.account import Account
 from bridge.simulator.clock import MarketClock
-from bridge.simulator.delivery import Delivery
-from bridge.simulator.dialogue import Dialogue
-from bridge.simulator.door import Door
 from bridge.simulator.faults import Faults
 from bridge.simulator.klines import Klines
 from bridge.simulator.ledger import Ledger
-from bridge.simulator.market import Market
+from bridge.simulator.market.market import Market
 from bridge.simulator.place import Place
-from bridge.simulator.rest import Rest
+from bridge.simulator.rest.rest import Rest
 from bridge.simulator.scenario import Scenario
-from bridge.simulator.script import Script
-from bridge.simulator.sockets import Sockets
+from bridge.simulator.sockets.delivery import Delivery
+from bridge.simulator.sockets.dialogue import Dialogue
+from bridge.simulator.sockets.door import Door
+from bridge.simulator.sockets.sockets import Sockets
 from bridge.simulator.stats import Stats
 from bridge.simulator.topics import is_private
+from bridge.simulator.trading.account import Account
+from bridge.simulator.trading.script import Script
 from bridge.simulator.turns import Turns
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.server import Server
 
-    from bridge.simulator.market import CandleFact
-    from bridge.simulator.sockets import Socket
+    from bridge.simulator.market.market import CandleFact
+    from bridge.simulator.sockets.sockets import Socket
 
 _log = logging.getLogger(__name__)
 

@@ -11,14 +11,14 @@ from bridge.simulator.timeframes import MINUTE_MS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.simulator.account import Account
-    from bridge.simulator.delivery import Delivery
     from bridge.simulator.faults import Faults
     from bridge.simulator.klines import Klines
     from bridge.simulator.ledger import Ledger
-    from bridge.simulator.market import Market
-    from bridge.simulator.script import Script
-    from bridge.simulator.sockets import Socket, Sockets
+    from bridge.simulator.market.market import Market
+    from bridge.simulator.sockets.delivery import Delivery
+    from bridge.simulator.sockets.sockets import Socket, Sockets
+    from bridge.simulator.trading.account import Account
+    from bridge.simulator.trading.script import Script
 
 _POSITIONS_EVERY_MS = 10_000  # documented
 _IDLE_S, _LIFELESS_S = 20.0, 5.0  # documented

@@ -28,11 +28,11 @@ from redis.exceptions import (
 from bridge import redis_url
 from bridge.errors import StoreError
 from bridge.redis_url import Kind
-from bridge.store.cluster import ClusterClient
-from bridge.store.dial import Dial
-from bridge.store.lane import Lane
-from bridge.store.lanes import Lanes
-from bridge.store.topology import Topology
+from bridge.store.servers.cluster import ClusterClient
+from bridge.store.servers.dial import Dial
+from bridge.store.servers.topology import Topology
+from bridge.store.writing.lane import Lane
+from bridge.store.writing.lanes import Lanes
 from bridge.values import Secret
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import hiredis
 
 from bridge.records import Kline, fields_of
-from bridge.store.appends import Append, Appends
 from bridge.store.client import dialled
-from bridge.store.lane import Lane
+from bridge.store.writing.appends import Append, Appends
+from bridge.store.writing.lane import Lane
 from tests.benchmarks.frames import TURN
 from tests.benchmarks.stages import klines
 from tests.benchmarks.stand import KEYS, Cost, Stand

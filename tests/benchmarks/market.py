@@ -25,7 +25,7 @@ from bridge.exchanges.base import EVERY_SYMBOL
 from bridge.settings import Settings
 from bridge.store import client
 from bridge.store.desired import Desired
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.store.members import Members, State
 from bridge.timeframes import Timeframe

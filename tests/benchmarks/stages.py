@@ -14,17 +14,17 @@ from bridge.clock import ExchangeClock
 from bridge.exchanges.base import Notice
 from bridge.exchanges.bitmart import BitMart
 from bridge.exchanges.bitmart.session import BitMartSession
-from bridge.ingest.candles import Candles
-from bridge.ingest.connection import Connection
-from bridge.ingest.frames import opened
-from bridge.ingest.series import Series
+from bridge.ingest.candles.opened import Candles
+from bridge.ingest.candles.series import Series
+from bridge.ingest.sockets.connection import Connection
+from bridge.ingest.sockets.frames import opened
 from bridge.records import EventName, Kline, Record, fields_of
 from bridge.settings import Settings
 from bridge.store import scripts
-from bridge.store.appends import Append, Appends
 from bridge.store.client import dialled
-from bridge.store.lane import Lane
-from bridge.store.writer import Writer
+from bridge.store.writing.appends import Append, Appends
+from bridge.store.writing.lane import Lane
+from bridge.store.writing.writer import Writer
 from tests.benchmarks.frames import EXCHANGE_MS, SERIES, TOPICS, TURN, payloads
 from tests.benchmarks.stand import KEYS, Cost, Stand, measure
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.settings import Settings
 from bridge.store import client, scripts
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.benchmarks.frames import MARKET, SERIES, WIDE

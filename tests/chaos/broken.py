@@ -11,14 +11,14 @@ from typing import Final, Protocol
 import msgspec
 from redis.exceptions import RedisError
 
-from bridge.ingest import series
-from bridge.ingest.closed import Closed, Window
-from bridge.ingest.folding import Folding
+from bridge.ingest.account.folding import Folding
+from bridge.ingest.candles import series
+from bridge.ingest.candles.closed import Closed, Window
 from bridge.ingest.watch import Watch
 from bridge.records import Kline
 from bridge.store import scripts
-from bridge.store.appends import Append, KlineAppends
-from bridge.store.lane import Answer, Lane
+from bridge.store.writing.appends import Append, KlineAppends
+from bridge.store.writing.lane import Answer, Lane
 
 
 class Patch(Protocol):

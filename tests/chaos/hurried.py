@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bridge import cli
-from bridge.ingest import pace
+from bridge.ingest.rest import pace
 
 BAN_S: Final = 2.0
 DATE_OFF: Final = "CHAOS_DATE_OFF_S"

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from bridge.simulator import Simulator
-from bridge.simulator.contracts import Life
-from bridge.simulator.script import Script
+from bridge.simulator.market.contracts import Life
+from bridge.simulator.trading.script import Script
 from bridge.store import client
 from bridge.store.desired import Desired
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.chaos.dates import HostDate
 from tests.chaos.plan import Plan
 from tests.chaos.programs import IngesterProgram, Program
 from tests.chaos.strangers import Strangers
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from bridge.simulator.account import Account
-from bridge.simulator.orders import BUY
+from bridge.simulator.trading.account import Account
+from bridge.simulator.trading.orders import BUY
 
 _EVERY_MS: Final = (20_000, 60_000)
 _LASTS_MS: Final = (500, 30_000)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from bridge.simulator import Simulator
-    from bridge.simulator.market import CandleFact
-    from bridge.simulator.orders import Order
-    from bridge.simulator.positions import Position
+    from bridge.simulator.market.market import CandleFact
+    from bridge.simulator.trading.orders import Order
+    from bridge.simulator.trading.positions import Position
     from bridge.store.keys import Keys
 
 _PRICES: Final = ("open", "high", "low", "close")

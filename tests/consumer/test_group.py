@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from bridge.consumer import AsyncGroupReader, ConsumerError, Entry, GroupReader, Order, Rules, connect_async, decode
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.consumer.support import KEYS, connected, noted, numbers, program, put, put_orders, taken
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.store.support import FILL
 from tests.support import wait_until
 

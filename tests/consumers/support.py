@@ -15,8 +15,8 @@ from bridge.records import Kline, Order, Record
 from bridge.store import client
 from bridge.store.client import dialled
 from bridge.store.keys import Keys
-from bridge.store.lane import Lane
-from bridge.store.writer import Writer
+from bridge.store.writing.lane import Lane
+from bridge.store.writing.writer import Writer
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
 from tests.children import guarded

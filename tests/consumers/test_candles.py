@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.consumers.support import SAMPLES, candle, publish, sample
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 
 
 def test_it_is_shorter_than_thirty_lines() -> None:

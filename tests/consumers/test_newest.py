@@ -7,9 +7,9 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.consumers.support import candle, publish, sample
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.store.support import APPENDS, changed, said
 
 

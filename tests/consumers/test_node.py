@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.consumers.support import SAMPLES, candle, program, publish_closed
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.store.support import changed
 
 GUIDE = SAMPLES.parent / "docs" / "reading.md"

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.consumers.support import KEYS, Sample, journaled, orders, publish, sample
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.store.support import FILL, ORDER, changed
 from tests.support import wait_until
 

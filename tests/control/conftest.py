@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.control.support import TOKEN, Store, serving, settings_for
 
 

@@ -21,11 +21,11 @@ from bridge.control.live.mailbox import Mailbox
 from bridge.control.live.response import LiveResponse
 from bridge.control.traffic import Traffic
 from bridge.exchanges import chosen
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.members import State, TopicState
 from tests.control.streams import Stream, streaming
 from tests.control.support import BTC_1M, BTC_5M, EVERY_1M, ORDER, Store, serving, settings_for
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 KLINES = "/live/klines?symbol=BTCUSDT&timeframe=1m"

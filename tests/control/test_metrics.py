@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from bridge.metrics import METRICS, PAUSED, Kind, Place, Sample
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.members import State
 from tests.control.support import BTC_1M, BTC_5M, EVERY_1M, ORDER, TOKEN, Store, serving, settings_for
 from tests.scrapes import Scrape
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,10 +12,10 @@ import httpx2
 import pytest
 
 from bridge.store.desired import Change, Desired
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.members import Members
 from tests.control.support import BTC_1M, Store, serving, settings_for
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 PASSWORD = "a-password-of-the-tests"

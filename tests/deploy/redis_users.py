@@ -10,9 +10,9 @@ from typing import Final
 
 import redis
 
-from bridge.store.embedded import find_binary
+from bridge.store.embedded.server import find_binary
 from tests.children import Child
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 
 ROOT: Final = Path(__file__).parents[2]
 USERS: Final = ("ingester", "control", "consumer", "observer", "admin")

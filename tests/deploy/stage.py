@@ -13,7 +13,7 @@ import httpx2
 from bridge.simulator import Scenario, Simulator
 from tests.deploy.redis_users import RedisWithUsers, redis_with_users
 from tests.scenarios.stage import Program
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 ACCOUNT = {"BITMART_API_KEY": "key-4d1f", "BITMART_API_SECRET": "secret-77ab", "BITMART_API_MEMO": "memo-90ce"}

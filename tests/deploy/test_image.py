@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from bridge import settings
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.deploy.tools import DEPLOY, ROOT, run, tool, understood
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 RECIPE = (DEPLOY / "image/Dockerfile").read_text(encoding="utf-8")

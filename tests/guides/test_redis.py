@@ -18,7 +18,7 @@ from bridge.store.members import Card, Members
 from bridge.values import Secret
 from tests.consumers.support import candle, orders, publish, publish_closed
 from tests.guides.blocks import ROOT
-from tests.store.servers import Server
+from tests.store.processes import Server
 
 GUIDE: Final = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
 FORMS: Final = re.findall(r"^\| `([a-z+]+://[^`]+)`", GUIDE, re.MULTILINE)

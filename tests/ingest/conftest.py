@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.embedded import EmbeddedServer
-from tests.store.servers import own_port
+from bridge.store.embedded.server import EmbeddedServer
+from tests.store.processes import own_port
 
 
 @pytest.fixture

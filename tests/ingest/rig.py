@@ -15,20 +15,20 @@ import msgspec
 from bridge import exchanges
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import Exchange
-from bridge.ingest.connection import Connection
-from bridge.ingest.fetch import Rest
-from bridge.ingest.gate import Gate
-from bridge.ingest.pace import Pace
-from bridge.ingest.pool import Pool
-from bridge.ingest.pools import pools
-from bridge.ingest.subscriptions import Phase
+from bridge.ingest.rest.fetch import Rest
+from bridge.ingest.rest.pace import Pace
+from bridge.ingest.sockets.connection import Connection
+from bridge.ingest.sockets.gate import Gate
+from bridge.ingest.sockets.pool import Pool
+from bridge.ingest.sockets.pools import pools
+from bridge.ingest.sockets.subscriptions import Phase
 from bridge.records import EventName, Kline, Record, Source
 from bridge.settings import Settings
 from bridge.simulator import Scenario, Simulator
-from bridge.simulator.replay import Replay
+from bridge.simulator.recorded.replay import Replay
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 
 # 2026-09-23 10:20:00 UTC, a Wednesday.
 START: Final = 1_790_158_800_000

@@ -21,7 +21,7 @@ from bridge.records import Fill, Kline, Order, Record
 from bridge.simulator import Simulator
 from bridge.store import client, reader
 from bridge.store.desired import Desired
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.store.members import Members, State
 from bridge.values import Secret
@@ -376,7 +376,7 @@ async def test_stopping_does_not_wait_for_an_exchange_that_is_silent(
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bridge.ingest.farewell._HANG_UP_S", 0.2)
-    monkeypatch.setattr("bridge.ingest.frames._CLOSE_S", 0.1)
+    monkeypatch.setattr("bridge.ingest.sockets.frames._CLOSE_S", 0.1)
     async with market() as simulator, bridging(simulator, valkey_url, BTC) as bridge:
         await bridge.until_entries()
         simulator.faults.freeze = True

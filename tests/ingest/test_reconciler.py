@@ -12,14 +12,14 @@ import pytest
 from redis.asyncio import Redis
 
 from bridge.clock import ExchangeClock
-from bridge.ingest.listing import Listing
-from bridge.ingest.membership import Membership
-from bridge.ingest.pool import Pool
+from bridge.ingest.members.membership import Membership
 from bridge.ingest.reconciler import NO_CREDENTIALS, Reconciler
+from bridge.ingest.rest.listing import Listing
+from bridge.ingest.sockets.pool import Pool
 from bridge.settings import Settings
 from bridge.store import client
 from bridge.store.desired import Desired, Wishes
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.store.members import Beat, Card, Members, State, TopicState
 from bridge.values import Secret

@@ -13,7 +13,7 @@ from typing import Final
 
 from playwright.async_api import expect
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.ingest.rig import BTC, ETH, ORDERS, POSITIONS
 from tests.page.stage import bridge, browsing
 

@@ -15,12 +15,12 @@ from playwright.async_api import Browser, Page, expect
 from bridge import exchanges
 from bridge.control import ControlServer, create_app
 from bridge.store import client, reader
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from tests.control.support import TOKEN, settings_for
 from tests.ingest.rig import BTC, ETH, ORDERS, POSITIONS
 from tests.page.stage import CHROMIUM, NO_CHROMIUM, Bridge, bridge, browsing
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 pytestmark = [

@@ -14,18 +14,18 @@ from typing import Final
 from redis.asyncio import Redis
 
 from bridge.simulator import Scenario, Simulator
-from bridge.simulator.script import Script
+from bridge.simulator.trading.script import Script
 from bridge.store import client, reader
 from bridge.store.desired import Desired
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
 from bridge.store.members import Members, State
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
 from tests.chaos.verdict import Case, Verdict, judged
 from tests.scenarios.stage import Program
+from tests.store.processes import own_port
 from tests.store.relay import Relay
-from tests.store.servers import own_port
 from tests.support import wait_until
 
 SYMBOLS: Final = 8

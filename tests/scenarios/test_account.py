@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from tests.ingest.account import bought, hurried, still
+from tests.ingest.books import bought, hurried, still
 from tests.scenarios.whole import ORDERS, POSITIONS, Whole, noted, whole
 from tests.support import wait_until
 

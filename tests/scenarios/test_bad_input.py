@@ -26,7 +26,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from tests.scenarios.stage import ROOT, Program
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bridge.simulator.contracts import Life
-from bridge.simulator.public_rest import PublicRest
+from bridge.simulator.market.contracts import Life
+from bridge.simulator.rest.public_rest import PublicRest
 from tests.ingest.rig import START
 from tests.scenarios.whole import CLOSED, EVENTS, Whole, joined, market, whole
 from tests.store.relay import Relay

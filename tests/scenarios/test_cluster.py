@@ -15,7 +15,7 @@ from bridge.store.keys import Keys
 from bridge.values import Secret
 from tests.scenarios.stage import Api, Program
 from tests.store.clusters import Cluster
-from tests.store.servers import Server, own_port
+from tests.store.processes import Server, own_port
 from tests.support import wait_until
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.scenarios.stage import Api, Program
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 QUICK = {

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from bridge.ingest.listing import Listing
-from tests.ingest.account import bought
+from bridge.ingest.rest.listing import Listing
+from tests.ingest.books import bought
 from tests.scenarios.whole import BTC, ETH, LIVE, ORDERS, Whole, joined, market, until_equal, whole
 from tests.store.relay import Relay
 from tests.support import wait_until

@@ -17,7 +17,7 @@ from bridge.consumer import GroupReader, HashPositions, Reader, connect
 from tests.consumer.support import KEYS, ROOT, candle, connected, put, put_orders, taken
 from tests.scenarios.whole import LIVE
 from tests.store.clusters import SLOTS
-from tests.store.servers import Server, own_port, raw, settled
+from tests.store.processes import Server, own_port, raw, settled
 
 SYMBOLS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 STREAMS: Final = [KEYS.klines(symbol, "1m") for symbol in SYMBOLS]

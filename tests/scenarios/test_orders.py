@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.simulator.orders import BUY
-from tests.ingest.account import hurried, still
+from bridge.simulator.trading.orders import BUY
+from tests.ingest.books import hurried, still
 from tests.scenarios.whole import ORDERS, Whole, whole
 from tests.support import wait_until
 

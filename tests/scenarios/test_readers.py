@@ -21,7 +21,7 @@ from bridge.consumer import (
     StaleDataError,
     Unknown,
 )
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.consumer.support import KEYS, connected, numbers, program, put_orders, taken
 from tests.scenarios.whole import LIVE, market, whole
 from tests.support import wait_until

@@ -9,8 +9,8 @@ import msgspec
 
 from bridge.frames import FrameFiles
 from bridge.simulator import Simulator
-from bridge.simulator.recording import Recording
-from bridge.simulator.replay import Replay
+from bridge.simulator.recorded.recording import Recording
+from bridge.simulator.recorded.replay import Replay
 from tests.ingest.rig import START, quick
 from tests.scenarios.whole import BTC, LIVE, Whole, market, until_equal, whole
 from tests.support import wait_until

@@ -9,7 +9,7 @@ from typing import Final
 from click.testing import CliRunner
 
 from bridge.cli import cli
-from bridge.simulator.contracts import Life
+from bridge.simulator.market.contracts import Life
 from bridge.store.keys import Keys
 from bridge.store.members import Members, State
 from bridge.values import Secret

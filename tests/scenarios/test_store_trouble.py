@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from bridge.settings import load
-from bridge.store.embedded import EmbeddedServer
-from tests.ingest.account import bought
+from bridge.store.embedded.server import EmbeddedServer
+from tests.ingest.books import bought
 from tests.ingest.rig import START
 from tests.scenarios.whole import BTC, CLOSED, ETH, LIVE, ORDERS, Whole, joined, market, until_equal, whole
 from tests.store.certificates import Certificates, issued
 from tests.store.clusters import DOWN_AFTER_MS, SERVICE, SLOTS, SentinelServer
+from tests.store.processes import HOST, Server, own_port, raw, settled
 from tests.store.relay import Relay
-from tests.store.servers import HOST, Server, own_port, raw, settled
 from tests.support import wait_until
 
 PLACES = ["server", "socket", "user", "tls", "sentinels", "cluster"]

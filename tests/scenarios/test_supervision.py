@@ -17,10 +17,10 @@ import httpx2
 import pytest
 
 from bridge.simulator import Simulator
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.ingest.rig import market
 from tests.scenarios.stage import ROOT, Program
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 TOKEN = "a-token-of-the-tests"

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import httpx2
 
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.values import Secret
 from tests.control.streams import streaming
-from tests.ingest.account import bought
+from tests.ingest.books import bought
 from tests.scenarios.whole import BTC, CLOSED, EVENTS, LIVE, ORDERS, POSITIONS, Whole, market, until_equal, whole
 from tests.scrapes import Scrape
-from tests.store.servers import own_port
+from tests.store.processes import own_port
 from tests.support import wait_until
 
 ACCOUNT = ("bitmart:orders:{main}", "bitmart:fills:{main}", "bitmart:positions:{main}")

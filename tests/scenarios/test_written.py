@@ -6,7 +6,7 @@ import copy
 from itertools import pairwise
 from typing import Final
 
-from tests.ingest.account import bought, still
+from tests.ingest.books import bought, still
 from tests.scenarios.whole import BTC, CLOSED, LIVE, ORDERS, POSITIONS, Fields, joined, market, noted, whole
 from tests.support import wait_until
 

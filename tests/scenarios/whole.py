@@ -20,11 +20,11 @@ import httpx2
 from redis.asyncio import Redis
 
 from bridge import app
-from bridge.printing import Printer
 from bridge.settings import Settings
 from bridge.simulator import Simulator
-from bridge.simulator.replay import Replay
+from bridge.simulator.recorded.replay import Replay
 from bridge.store import client, reader
+from bridge.terminal.printing import Printer
 from bridge.values import Secret
 from tests.ingest.rig import NEVER_S, market, quick
 from tests.support import wait_until

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from bridge import exchanges
 from bridge.control import ControlServer, create_app
 from bridge.control.endpoints.table import ENDPOINTS
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.control.support import TOKEN, settings_for
 
 EXAMPLES = 12

@@ -21,7 +21,7 @@ from bridge.errors import RestError
 from bridge.exchanges.base import Malformed, Notice
 from bridge.exchanges.bitmart import rest
 from bridge.exchanges.bitmart.session import BitMartSession
-from bridge.ingest.frames import FrameSocket, opened
+from bridge.ingest.sockets.frames import FrameSocket, opened
 from bridge.records import Record, fields_of
 from bridge.settings import load
 from tests.deploy.tools import run, tool

@@ -11,7 +11,7 @@ import httpx2
 from websockets.asyncio.client import connect
 
 from bridge.simulator import Scenario, Simulator, login_signature
-from bridge.simulator.replay import Replay
+from bridge.simulator.recorded.replay import Replay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

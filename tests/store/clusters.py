@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from bridge.store.topology import slot_of
+from bridge.store.servers.topology import slot_of
 from tests.store.certificates import Certificates
-from tests.store.servers import HOST, Server, own_port, raw, settled
+from tests.store.processes import HOST, Server, own_port, raw, settled
 
 if TYPE_CHECKING:
     from types import TracebackType

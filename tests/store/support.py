@@ -24,8 +24,8 @@ from bridge.records import (
 )
 from bridge.settings import load
 from bridge.store import scripts
-from bridge.store.appends import Append, Appends
 from bridge.store.keys import Keys
+from bridge.store.writing.appends import Append, Appends
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -16,7 +16,7 @@ from bridge.store import client, meta, reader
 from bridge.store.account import Account
 from bridge.store.budget import Ban, Budget
 from bridge.store.desired import Desired, Wishes, nudges
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.members import Card, Members, State, TopicState
 from bridge.store.proofs import Proofs
 from bridge.store.published import Published
@@ -24,10 +24,10 @@ from bridge.store.relief import relieve
 from bridge.store.tails import Tails
 from bridge.values import Secret
 from tests.store.certificates import Certificates, issued
+from tests.store.processes import Server
 from tests.store.relay import Relay
-from tests.store.servers import Server
 from tests.store.support import APPENDS, FILL, KEYS, KLINE, MINUTE_MS, OPEN_TIME, ORDER, POSITION, changed, column
-from tests.store.test_writer import drained, event, fill, made, running
+from tests.store.writing.test_writer import drained, event, fill, made, running
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

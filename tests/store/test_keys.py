@@ -6,8 +6,8 @@ import pytest
 from redis.crc import key_slot
 
 from bridge.records import Event, EventName, Record, Source
-from bridge.store.appends import Appends
 from bridge.store.keys import Keys
+from bridge.store.writing.appends import Appends
 from tests.store.support import APPENDS, FILL, KLINE, ORDER, POSITION, changed
 
 KEYS = Keys("bitmart", "main")

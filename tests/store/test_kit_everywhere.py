@@ -23,12 +23,12 @@ from bridge.consumer import (
     connect_async,
     history,
 )
-from bridge.store.embedded import EmbeddedServer
+from bridge.store.embedded.server import EmbeddedServer
 from tests.consumer.support import KEYS, candle, numbers, put, put_closed, put_orders, taken
 from tests.consumers.support import sample
 from tests.store.certificates import issued
 from tests.store.clusters import SERVICE, Cluster, Watched
-from tests.store.servers import HOST, own_port, settled
+from tests.store.processes import HOST, own_port, settled
 from tests.store.support import POSITION
 from tests.support import wait_until
 

@@ -10,7 +10,7 @@ import pytest
 from bridge.records import Kline, Source, field_names, fields_of
 from bridge.settings import load
 from bridge.store import client, scripts
-from bridge.store.appends import Appends
+from bridge.store.writing.appends import Appends
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
 from tests.store.support import APPENDS, KEYS, KLINE, MINUTE_MS, OPEN_TIME, changed, entries, run

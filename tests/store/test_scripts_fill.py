@@ -12,8 +12,8 @@ from redis import Redis as Synchronous
 from bridge.records import Fill, Source, Status, field_names
 from bridge.settings import load
 from bridge.store import scripts
-from bridge.store.appends import Appends
 from bridge.store.published import Published
+from bridge.store.writing.appends import Appends
 from tests.store.support import APPENDS, FILL, KEYS, ORDER, changed, column, entries, run, said
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.records import field_names, fields_of
 from bridge.settings import load
-from bridge.store.appends import Appends
+from bridge.store.writing.appends import Appends
 from tests.store.support import KEYS, KLINE, MINUTE_MS, OPEN_TIME, changed, column, entries, run, said
 
 if TYPE_CHECKING:

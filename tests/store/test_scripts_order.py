@@ -14,7 +14,7 @@ from bridge.exchanges.bitmart.codes import status_of
 from bridge.records import Order, OrderEvent, PositionMode, Side, Status, field_names
 from bridge.settings import load
 from bridge.store import scripts
-from bridge.store.appends import Appends
+from bridge.store.writing.appends import Appends
 from tests.store.support import APPENDS, KEYS, ORDER, changed, column, entries, members, run, said, state
 
 if TYPE_CHECKING:

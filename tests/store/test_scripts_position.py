@@ -8,7 +8,7 @@ import pytest
 
 from bridge.records import Position, PositionMode, PositionSide, field_names
 from bridge.settings import load
-from bridge.store.appends import Appends
+from bridge.store.writing.appends import Appends
 from tests.store.support import KEYS, POSITION, changed, column, entries, members, run, said, state
 
 if TYPE_CHECKING:

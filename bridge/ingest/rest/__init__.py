@@ -1,0 +1,1 @@
+"""The exchange's REST. RULE: alone asks it, within the budget that all share."""

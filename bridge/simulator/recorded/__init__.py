@@ -1,0 +1,1 @@
+"""What was recorded of an exchange, served once more."""

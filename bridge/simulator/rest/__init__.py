@@ -1,0 +1,1 @@
+"""The REST endpoints, with their limits and their texts."""

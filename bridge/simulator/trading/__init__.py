@@ -1,0 +1,1 @@
+"""The account that trades on the market. RULE: knows no socket."""

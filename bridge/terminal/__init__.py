@@ -1,0 +1,1 @@
+"""What people read on a terminal. RULE: reads and prints, decides nothing."""
