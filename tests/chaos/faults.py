@@ -140,7 +140,7 @@ async def _date_stepped(stage: Stage, dice: Random) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def store_killed(stage: Stage, _dice: Random) -> AsyncIterator[None]:
-    stage.kill_store()
+    await stage.kill_store()
     try:
         yield
     finally:

@@ -134,10 +134,14 @@ class Stage:
                     return
         raise RuntimeError("the store takes no settings")
 
-    def kill_store(self) -> None:
-        """End the store's process without a chance to say anything."""
+    async def kill_store(self) -> None:
+        """End the store's process without a chance to say anything, and wait until it is gone.
+
+        On a busy disk that takes a while; a store that has not ended is not started again.
+        """
         with suppress(ProcessLookupError):
             os.kill(self.store.pid, signal.SIGKILL)
+        await self.store.wait_closed()
 
     def halt_store(self, *, halted: bool) -> None:
         """Let the store's process stand still, or go on."""

@@ -183,12 +183,16 @@ async def test_what_came_and_went_before_a_store_was_emptied_is_told_again(valke
         canceled = bridge.account.submit("XRPUSDT", BUY, 5, price="1")
         for order_id in (old, known, canceled):
             bridge.account.cancel(order_id)
+        waited = bridge.account.plans.submit("SOLUSDT", BUY, 5, "1")
+        bridge.account.plans.cancel(waited)
         bought(bridge.account, BTC, BUY, 1)
         await wait_until(lambda: is_whole(bridge), "the socket has told it")
         await bridge.store.flushall()
         await bridge.until("swept")
         await assert_whole(bridge)
-        assert {e["order_id"] for e in await bridge.entries(KEYS.orders, "order")} >= {old, known, canceled}
+        told = {e["order_id"]: e["status"] for e in await bridge.entries(KEYS.orders, "order")}
+        assert told.keys() >= {old, known, canceled}
+        assert told[waited] == "canceled"
 
 
 async def test_what_is_still_to_be_looked_for_is_not_refused_for_its_age(
