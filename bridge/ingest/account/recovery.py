@@ -84,7 +84,7 @@ class Recovery:
         self._asked = asyncio.Event()
         self._told: set[str] = set()
         self._began = 0
-        self._floor = 0
+        self._floor = self._floor_before = 0
         self._odd = Sampled(log)
         self.syncs = 0
 
@@ -122,6 +122,8 @@ class Recovery:
         Raises redis-py's `RedisError` when Redis is out of reach.
         """
         self._sweep.stop()
+        # The floor taken over last may be that of a newcomer who met the emptied store first, and knew no lower one.
+        self._executions.floor = self._floor = self._floor_before or self._floor
         if self._floor:
             await self._account.lower(self._floor)
         self.need("store lost")
@@ -204,6 +206,8 @@ class Recovery:
         now = self._clock.now_ms()
         # What happens from the first login on is published. A store that lost its floor gets back ours.
         known = await self._account.known(self._floor or self._began - int(self._settings.private_lookback_s * 1000))
+        if known.floor > self._floor:
+            self._floor_before = self._floor
         self._executions.floor = self._floor = known.floor
         self._folding.found = 0
         since = max(self._floor, known.synced_at - OVERLAP_MS, now - REACH_MS)

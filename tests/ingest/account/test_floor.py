@@ -86,12 +86,14 @@ async def emptied(bridge: Bridge) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "newcomer_reads"), [(("one", "two"), False), (("two", "one"), True)], ids=["remembers", "newcomer"]
+    ("names", "newcomer_reads", "both_read"),
+    [(("one", "two"), False, False), (("two", "one"), True, False), (("two", "one"), True, True)],
+    ids=["remembers", "newcomer", "both"],
 )
 async def test_a_newcomer_that_meets_an_emptied_store_first_takes_nothing_from_what_was_known(
-    valkey_url: str, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str], *, newcomer_reads: bool
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str], *, newcomer_reads: bool, both_read: bool
 ) -> None:
-    """Whichever of both reads the account: the one that remembers, or the one that does not."""
+    """Whoever reads the account: the one that remembers, or the one that does not, or both before the loss is seen."""
     looking = True
     reconcile = Reconciler.reconcile
 
@@ -113,6 +115,11 @@ async def test_a_newcomer_that_meets_an_emptied_store_first_takes_nothing_from_w
             if newcomer_reads:
                 await new.until_resynced()
                 assert int((await state(new.store, KEYS.synced))["floor"]) > floor
+            if both_read:
+                recovery = old.ingester._recovery  # noqa: SLF001 - it is to read before it knows of the loss
+                syncs = recovery.syncs
+                recovery.need("asked")
+                await wait_until(lambda: recovery.syncs > syncs, "the one that remembers has read, too")
             assert await new.fills() == []
             looking = True
 
