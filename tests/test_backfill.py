@@ -35,6 +35,7 @@ from bridge.simulator.market.tape import Tape, Trades
 from bridge.store.keys import Keys
 from bridge.timeframes import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 from bridge.values import Secret
+from tests.histories import shared
 from tests.support import wait_until
 
 # 2026-09-23 10:20:00 UTC, a Wednesday.
@@ -56,7 +57,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def market(**scenario: Any) -> AsyncIterator[Simulator]:  # noqa: ANN401 - the fields of a scenario
     told = {"start": START, "rate": 60.0, "trading": False, "limits": False, "quiet_share": 0.5, "history_s": 86_400}
-    async with Simulator(Scenario(**(told | scenario))) as simulator:
+    async with shared(Simulator(Scenario(**(told | scenario)))) as simulator:
         yield simulator
 
 
@@ -720,7 +721,7 @@ async def test_an_unknown_symbol_ends_the_command_with_two(tmp_path: Path) -> No
 
 async def test_an_interrupt_ends_the_command_in_order(tmp_path: Path) -> None:
     async with market() as simulator:
-        simulator.faults.rest_slow_s = 10.0
+        simulator.faults.rest_slow_s = 3.0
         command = await program(simulator, tmp_path, *HOUR, "--out", "a.csv")
         await wait_until(lambda: bool(simulator.stats.requests), "the first call")
         command.send_signal(signal.SIGINT)

@@ -26,6 +26,7 @@ from tests.chaos.dates import HostDate
 from tests.chaos.plan import Plan
 from tests.chaos.programs import IngesterProgram, Program
 from tests.chaos.strangers import Strangers
+from tests.histories import shared
 from tests.store.processes import own_port
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Stage:
         self.plan = plan
         self.folder = folder
         self.keys = Keys()
-        self.exchange = Simulator(plan.scenario, port=own_port())
+        self.exchange = shared(Simulator(plan.scenario, port=own_port()))
         self.store = EmbeddedServer(folder / "store", port=own_port())
         self.ingesters: list[Program] = []
         self.dates: list[HostDate] = []

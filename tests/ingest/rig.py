@@ -28,6 +28,7 @@ from bridge.simulator import Scenario, Simulator
 from bridge.simulator.recorded.replay import Replay
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
+from tests.histories import shared
 from tests.store.processes import own_port
 
 # 2026-09-23 10:20:00 UTC, a Wednesday.
@@ -62,7 +63,7 @@ def quick(simulator: Simulator | Replay, **changes: Any) -> Settings:  # noqa: A
 def market(**changes: Any) -> Simulator:  # noqa: ANN401 - the fields of a scenario
     """A simulator that plays an hour in a minute, limits nobody, and whose account rests unless told otherwise."""
     scenario = Scenario(**({"start": START, "rate": 60.0, "trading": False, "limits": False} | changes))
-    return Simulator(scenario, port=own_port())
+    return shared(Simulator(scenario, port=own_port()))
 
 
 def hasty(uri: str, clock: ExchangeClock) -> Rest:

@@ -921,7 +921,7 @@ def endings(play: Play, goal: int) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=250)
+@settings(max_examples=120)
 @given(plays())
 def test_what_is_written_is_the_truth_without_a_hole_and_in_the_end_complete(scene: tuple[Play, list[Step]]) -> None:
     play, script = scene
