@@ -48,14 +48,13 @@ _KNOWN_TOPICS: Final = 20_000
 _PING: Final = '{"action":"ping"}'
 _DEVICE: Final = "web"  # docs; everybody sends it
 
-_KLINES: Final = topics.KLINE_PREFIX.encode()
-
 _read_frame: Final = msgspec.json.Decoder(Frame).decode
 _read_candles: Final = msgspec.json.Decoder(KlineFrame).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 # msgspec's errors and broken UTF-8 are both ValueErrors; nesting without end is a RecursionError.
 _UNREADABLE: Final = (ValueError, RecursionError)
+_NO_CANDLES: Final = (InvalidTopicError, *_UNREADABLE)
 
 
 class BitMartSession:
@@ -95,14 +94,18 @@ class BitMartSession:
 
     def receive(self, frame: str | bytes, received_at: int) -> tuple[str, Sequence[Record | Notice]]:
         """Return whose data a frame brings, if it brings any, and what it says. Never raises."""
-        if isinstance(frame, bytes) and _KLINES in frame:
+        try:
             # Nearly all frames there are, and nearly all as they should be: the others are looked at closely.
-            try:
-                candles = _read_candles(frame)
-                topic = self._candle_topics.get(candles.group) or self._learn_candles(candles.group)
-                return topic.name, [topic.kline(candle, received_at) for candle in candles.data.items]
-            except (InvalidTopicError, *_UNREADABLE):
-                pass
+            candles = _read_candles(frame)
+            topic = self._candle_topics.get(candles.group) or self._learn_candles(candles.group)
+            items = candles.data.items
+            if len(items) == 1:
+                return topic.name, [topic.kline(items[0], received_at)]
+            return topic.name, [topic.kline(candle, received_at) for candle in items]
+        except _NO_CANDLES:
+            return self._receive_any(frame, received_at)
+
+    def _receive_any(self, frame: str | bytes, received_at: int) -> tuple[str, Sequence[Record | Notice]]:
         try:
             parsed = _read_frame(frame)
         except _UNREADABLE as wrong:

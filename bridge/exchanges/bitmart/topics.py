@@ -116,7 +116,8 @@ class CandleTopic:
         self._symbol = topic.symbol
         self._timeframe = topic.timeframe
         self._frame = topic.timeframe.value
-        self._ts = self._open_time = self._close_time = -1
+        self._ts: int | None = None
+        self._open_time = self._close_time = -1
         self._open = self._high = self._low = ""
 
     def kline(self, candle: Candle, received_at: int) -> Kline:
@@ -127,7 +128,7 @@ class CandleTopic:
             or candle.h != self._high
             or candle.l != self._low
             or candle.o != self._open
-            or not codes.close_and_volume(f"{close} {volume}")
+            or not codes.are_plain(close, volume)
         ):
             self._look(candle, received_at)
         # By position: names would cost as much as all the rest.
@@ -136,7 +137,7 @@ class CandleTopic:
             self._frame,
             self._open_time,
             self._close_time,
-            self._open,
+            self._open,  # its own text, not the new one of the same letters: what is old is let go where it was made
             self._high,
             self._low,
             close,
