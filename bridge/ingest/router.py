@@ -6,8 +6,8 @@ The crossroads of the hot path: no call here waits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
 
 from bridge.clock import ExchangeClock, host_ms
 from bridge.records import Event, EventName, Kline, Record, Source
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from bridge.ingest.candles import series
     from bridge.ingest.candles.opened import Candles, Newest, Series
     from bridge.ingest.candles.prover import Prover
+    from bridge.ingest.candles.shown import Shown
     from bridge.store.writing.appends import Append, Appends, KlineAppends
+
+_NONE: Final[Mapping[str, Path]] = {}
 
 
 class Path:
@@ -28,15 +31,21 @@ class Path:
         newest: its newest candle.
         appends: what turns its candles into appends.
         proven: where its candles wait to be proven, if that is done here.
+        shown: what that has been shown of them.
     """
 
-    __slots__ = ("appends", "newest", "proven")
+    __slots__ = ("appends", "newest", "proven", "shown")
 
     def __init__(self, newest: Newest, appends: KlineAppends) -> None:
         """Join them."""
         self.newest = newest
         self.appends = appends
-        self.proven: series.Series | None = None
+        self.prove(None)
+
+    def prove(self, proven: series.Series | None) -> None:
+        """Have its candles proven here, or not."""
+        self.proven = proven
+        self.shown: Shown | None = proven.shown if proven is not None else None
 
 
 class Router:
@@ -59,7 +68,8 @@ class Router:
         self._appends = appends
         self._write = write
         self._stir = stir
-        self._paths: dict[Series, Path] = {}
+        # By timeframe and symbol: each knows its hash, a pair of them does not.
+        self._paths: dict[str, dict[str, Path]] = {}
         self._topics: dict[str, Series] = {}
         self.records = 0
         self.events: Counter[EventName] = Counter()
@@ -73,11 +83,13 @@ class Router:
         """Pass candles of exactly these topics on from now on, to the prover those that it follows by then."""
         self._topics = {topic.name: (topic.symbol, str(topic.timeframe)) for topic in topics}
         before, self._paths = self._paths, {}
-        for key in self._topics.values():
-            path = self._paths[key] = before.pop(key) if key in before else self._path(*key)
-            path.proven = self._prover.series(*key)
-        for symbol, timeframe in before:
-            self._candles.forget(symbol, timeframe)
+        for symbol, timeframe in self._topics.values():
+            path = before.get(timeframe, {}).pop(symbol, None) or self._path(symbol, timeframe)
+            path.prove(self._prover.series(symbol, timeframe))
+            self._paths.setdefault(timeframe, {})[symbol] = path
+        for timeframe, paths in before.items():
+            for symbol in paths:
+                self._candles.forget(symbol, timeframe)
 
     def take(self, record: Record) -> None:
         """Pass a record on."""
@@ -86,15 +98,15 @@ class Router:
             self._recovery.heard(record)
             self._write(self._appends.of(record))
             return
-        path = self._paths.get((record.symbol, record.timeframe))
+        path = self._paths.get(record.timeframe, _NONE).get(record.symbol)
         if path is None:
             # On its way when its topic was given up: nobody would follow it to its end.
             return
         before = path.newest.kline
         if path.newest.grown(record):
             self._write(path.appends.of(record))
-            if path.proven is not None:
-                path.proven.show(record, before)
+            if path.shown is not None and not path.shown.grown(record, before):
+                self._show(path, record)
         else:
             self._turn(path, record)
 
@@ -103,7 +115,12 @@ class Router:
         early = self._candles.early
         for kline in self._candles.take(record, self._clock.now_ms() if self._clock.synchronised else None):
             self._write(path.appends.of(kline))
-        if self._candles.early == early and path.proven is not None:
+        if self._candles.early == early:
+            self._show(path, record)
+
+    @staticmethod
+    def _show(path: Path, record: Kline) -> None:
+        if path.proven is not None:
             path.proven.show(record)
 
     def _path(self, symbol: str, timeframe: str) -> Path:

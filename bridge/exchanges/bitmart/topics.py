@@ -6,6 +6,7 @@ beside the row what is evidence and what is assumption.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -274,7 +275,8 @@ def parse(name: str) -> Topic:
         raise InvalidTopicError(f"interval {interval[:20]!r} is none of BitMart's: {' '.join(_TIMEFRAMES)}")
     if not is_symbol(symbol) and symbol != EVERY_SYMBOL:
         raise InvalidTopicError(f"symbol {symbol[:40]!r} is not one that BitMart could have, such as BTCUSDT")
-    return Topic(name, Channel.KLINE, private=False, symbol=symbol, timeframe=timeframe)
+    # One text for all who name it: they meet at each frame, and equal texts would be compared letter by letter.
+    return Topic(name, Channel.KLINE, private=False, symbol=sys.intern(symbol), timeframe=timeframe)
 
 
 def row_of(topic: Topic) -> Row:

@@ -43,7 +43,12 @@ _LATEST_DEADLINE_MS: Final = 300_000
 
 
 class Series:
-    """What is written, what was shown, and what is to be asked next."""
+    """What is written, what was shown, and what is to be asked next.
+
+    Attributes:
+        known: whether it is known how far the stream is written.
+        shown: what the socket showed.
+    """
 
     def __init__(self, symbol: str, timeframe: Timeframe, *, now_ms: int, seed: int, cap: int, timeout_ms: int) -> None:
         """Begin to follow a series whose stream is not known yet.
@@ -65,7 +70,7 @@ class Series:
         self._written = Written(symbol, timeframe, now_ms)
         self._asking = Asking(seed, cap)
         self._unreadable = Unreadable(timeout_ms)
-        self._shown = Shown(cap)
+        self.shown = Shown(cap)
         self._disputes = Disputes()
         self._idle = Idle(cap)
 
@@ -89,27 +94,24 @@ class Series:
         self._asking.blind = 0
         self.known = True
         if tail:
-            self._shown.forget(tail.open_time)
+            self.shown.forget(tail.open_time)
 
-    def show(self, kline: Kline, outgrown: Kline | None = None) -> None:
-        """Take note of what the socket showed of a period that is not written yet.
-
-        `outgrown` is a state of the same period with no more volume than this one, if that is known already.
-        """
-        self._shown.take(kline, self._written.tail, outgrown)
+    def show(self, kline: Kline) -> None:
+        """Take note of what the socket showed of a period that is not written yet."""
+        self.shown.take(kline, self._written.tail)
 
     def listening(self, now_ms: int | None) -> None:
         """Take note that the socket is listened to from `now_ms` on, or (`None`) no more."""
-        self._shown.listening(now_ms)
+        self.shown.listening(now_ms)
 
     @property
     def listening_since(self) -> int | None:
         """From when on the socket is listened to; `None` while it is not."""
-        return self._shown.since
+        return self.shown.since
 
     def mute(self) -> bool:
         """Tell, once, that the topic is mute: each time in vain it takes twice as many periods to tell it again."""
-        return self._shown.mute()
+        return self.shown.mute()
 
     def lag_ms(self, now_ms: int) -> int:
         """Return how long the oldest period that is over waits to be proven; 0 if none does."""
@@ -120,14 +122,14 @@ class Series:
         """Return the deadline of the oldest unproven period if REST can be asked now, else `None`."""
         if not self.known or self._written.over or now_ms < self._asking.not_before or now_ms < self._ready_at():
             return None
-        if not self._shown and self._idle.lasts(self._written.next_open, now_ms):
+        if not self.shown and self._idle.lasts(self._written.next_open, now_ms):
             return None
         allowed = min(max(self._length // 10, _EARLIEST_DEADLINE_MS), _LATEST_DEADLINE_MS)
         return (self._written.next_end if self.tail else self._since) + allowed
 
     def window(self, now_ms: int, most: int) -> Window:
         """Return what to ask for, at most `most` candles."""
-        return self._asking.window(self._written, self._shown.first, now_ms, now_ms - ROW_AFTER_MS, most)
+        return self._asking.window(self._written, self.shown.first, now_ms, now_ms - ROW_AFTER_MS, most)
 
     def prove(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> list[Closed]:
         """Return what a reply proves, oldest first, and plan the next request.
@@ -161,11 +163,11 @@ class Series:
         count of time such periods begin, if that is known.
         """
         self._idle.told(told_ms)
-        if not self.known or self._shown.newest >= self._idle.since:
+        if not self.known or self.shown.newest >= self._idle.since:
             return []
         proven = list(self._idle.closed(self._written, told_ms - EMPTY_AFTER_MS, last_price, phase_ms))
         if proven:
-            self._shown.forget(proven[-1].kline.open_time)
+            self.shown.forget(proven[-1].kline.open_time)
         return proven
 
     def _proven(self, rows: Sequence[Kline], window: Window, sent_ms: int, now_ms: int) -> Iterator[Closed]:
@@ -181,7 +183,7 @@ class Series:
         if self.tail is None or window.how is not How.NEXT:
             # The first row begins the stream, or what is kept of it: it needs no candle before it.
             first = by_open[rows[0].open_time]
-            shown = self._shown.get(first.open_time)
+            shown = self.shown.get(first.open_time)
             late_ms = sent_ms - first.open_time - self._length
             if late_ms < (ROW_AFTER_MS if traded(first) else EMPTY_AFTER_MS) or (shown and behind(first, shown)):
                 return
@@ -212,21 +214,21 @@ class Series:
             opened = self._written.over_at(sent_ms - SURE_AFTER_MS, self.tail.open_time if self.tail else 0)
             shifting = self.tail is None and self._length >= Timeframe.D1.milliseconds
             quiet_from = opens[-1] + length
-            if quiet_from > opened or self._shown.newest >= quiet_from or shifting:
+            if quiet_from > opened or self.shown.newest >= quiet_from or shifting:
                 return
             yield self._write(empty(self.symbol, self.timeframe, opened, rows[-1].close), window.how)
         while (end := self._written.next_end) + EMPTY_AFTER_MS <= sent_ms and self._written.next_open < window.last:
             past = bisect_left(opens, end)
             if past and opens[past - 1] + length > self._written.next_open:
                 break
-            if self._written.next_open in self._shown or not self._certain(opens[-1], sent_ms):
+            if self._written.next_open in self.shown or not self._certain(opens[-1], sent_ms):
                 break
             yield self._write(self._written.empty())
         self._written.learn(opens, vague=True)
 
     def _judge(self, row: Kline | None, newest: int, sent_ms: int, now_ms: int) -> Kline | None:
         open_time, end = self._written.next_open, self._written.next_end
-        shown = self._shown.get(open_time)
+        shown = self.shown.get(open_time)
         if self._unreadable.holds(open_time):
             return self._lost(shown, now_ms)
         if shown is not None and (row is None or behind(row, shown)):
@@ -236,7 +238,7 @@ class Series:
             self.contradictions.append(both(shown, row))
             return named(row) if row else msgspec.structs.replace(shown, source=Source.WS.value)
         if row is not None and traded(row):
-            self._shown.traded(open_time)
+            self.shown.traded(open_time)
             return row
         if sent_ms >= end + EMPTY_AFTER_MS and (row is not None or self._certain(newest, sent_ms)):
             return named(row) if row else self._written.empty()
@@ -258,11 +260,11 @@ class Series:
     @property
     def _listened(self) -> bool:
         """Whether the socket was listened to for the whole of the next period."""
-        return self._shown.listened(self._written.next_open)
+        return self.shown.listened(self._written.next_open)
 
     def _by_socket(self, now_ms: int) -> Iterator[Closed]:
         while self.tail is not None and not self._written.over and now_ms - self._written.next_end >= self._timeout_ms:
-            shown = self._shown.get(self._written.next_open)
+            shown = self.shown.get(self._written.next_open)
             if shown is None or not self._listened:
                 return
             self._written.anchor, self._written.vague = shown.open_time, False
@@ -270,11 +272,11 @@ class Series:
 
     def _write(self, kline: Kline, how: How = How.NEXT) -> Closed:
         closed = self._written.add(kline, how)
-        self._shown.forget(closed.kline.open_time)
+        self.shown.forget(closed.kline.open_time)
         return closed
 
     def _ready_at(self) -> int:
         if self.tail is None:
             return 0
-        shown = self._written.next_open in self._shown
+        shown = self._written.next_open in self.shown
         return self._written.next_end + (ROW_AFTER_MS if shown else EMPTY_AFTER_MS)

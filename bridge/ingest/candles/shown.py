@@ -25,6 +25,8 @@ class Shown:
         mute_periods: how many periods in a row traded unseen.
     """
 
+    __slots__ = ("_cap", "_klines", "_newest", "_patience", "mute_periods", "since", "until")
+
     def __init__(self, cap: int) -> None:
         """Begin with nothing; keep at most `cap` candles."""
         self.since: int | None = None
@@ -33,6 +35,8 @@ class Shown:
         self._patience = MUTE_PERIODS
         self._cap = cap
         self._klines: dict[int, Kline] = {}
+        # Of the candle that was taken last its latest state, which the others' place need not hold yet.
+        self._newest: Kline | None = None
 
     def __len__(self) -> int:
         """How many candles are kept."""
@@ -42,8 +46,15 @@ class Shown:
         """Go over the opens of the candles kept."""
         return iter(self._klines)
 
+    def __contains__(self, open_time: int) -> bool:
+        """Tell whether anything was shown of the period that opens then."""
+        return open_time in self._klines
+
     def get(self, open_time: int) -> Kline | None:
         """Return what was shown of the period that opens then."""
+        newest = self._newest
+        if newest is not None and newest.open_time == open_time:
+            return newest
         return self._klines.get(open_time)
 
     @property
@@ -56,30 +67,46 @@ class Shown:
         """The open of the newest candle kept, -1 if there is none."""
         return max(self._klines, default=-1)
 
-    def take(self, kline: Kline, tail: Kline | None, outgrown: Kline | None = None) -> None:
-        """Take note of a state of a candle, unless the stream, which ends with `tail`, has come that far.
+    def grown(self, kline: Kline, before: Kline | None) -> bool:
+        """Take a state that has no less volume than `before`, of the same candle, if nothing else can make it less.
 
-        `outgrown` is a state of the same period with no more volume than this one, if that is known already.
+        Most of what comes changes close and volume alone, and follows what came last. Tell whether that was so.
         """
+        if before is None or before is not self._newest or kline.high != before.high or kline.low != before.low:
+            return False
+        self._newest = kline
         self.mute_periods = 0
-        before = self._klines.get(kline.open_time)
+        return True
+
+    def take(self, kline: Kline, tail: Kline | None) -> None:
+        """Take note of a state of a candle, unless the stream, which ends with `tail`, has come that far."""
+        self.mute_periods = 0
+        before = self.get(kline.open_time)
         if before is not None:
-            # Most of what comes changes close and volume alone.
-            as_wide = before is outgrown and kline.high == before.high and kline.low == before.low
-            if as_wide or not behind(kline, before):
-                self._klines[kline.open_time] = kline
+            if not behind(kline, before):
+                self._keep(kline)
             return
         self.until = max(self.until, kline.open_time)
         if tail is not None and kline.open_time <= tail.open_time:
             return
-        self._klines[kline.open_time] = kline
+        self._keep(kline)
         if len(self._klines) > self._cap:
-            del self._klines[min(self._klines)]
+            self._drop(min(self._klines))
+
+    def _keep(self, kline: Kline) -> None:
+        if self._newest is not None:
+            self._klines[self._newest.open_time] = self._newest
+        self._klines[kline.open_time] = self._newest = kline
+
+    def _drop(self, open_time: int) -> None:
+        del self._klines[open_time]
+        if self._newest is not None and self._newest.open_time == open_time:
+            self._newest = None
 
     def forget(self, written: int) -> None:
         """Forget what is written: everything up to the candle that opens then."""
         for open_time in [open_time for open_time in self._klines if open_time <= written]:
-            del self._klines[open_time]
+            self._drop(open_time)
 
     def listening(self, now_ms: int | None) -> None:
         """Take note that the socket is listened to from `now_ms` on, or (`None`) no more."""

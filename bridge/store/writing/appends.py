@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -24,6 +26,9 @@ _KINDS: Final = {
     scripts.POSITION: "position",
 }
 KINDS: Final = (*_KINDS.values(), "event", "resync")
+
+# Times of receipt: what comes together has the same.
+_spelled: Final = lru_cache(maxsize=16)(str)
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -94,14 +99,15 @@ class KlineAppends:
             kline.volume,
             "1" if kline.closed else "0",
             kline.source,
-            str(kline.received_at),
+            _spelled(kline.received_at),
         )
         return Append(scripts.KLINE, self._keys, arguments, self._slot, None, kline.closed == 1, self._packed)
 
     def _turn(self, kline: Kline) -> None:
         """Spell the period of a candle."""
         self._open_time = kline.open_time
-        self._opens, self._closes = str(kline.open_time), str(kline.close_time)
+        # All series of a timeframe turn together: one text for all stays within reach.
+        self._opens, self._closes = sys.intern(str(kline.open_time)), sys.intern(str(kline.close_time))
         self._slot = f"{self._keys[0]} {self._opens}"  # a text, which knows its hash
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -18,6 +19,9 @@ from bridge.store.servers.dial import LocatedConnection
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
+
+# Called with the replies, or with what went wrong.
+Done = Callable[[list[object] | Exception], None]
 
 _GONE: Final = "Connection closed by server."
 
@@ -41,7 +45,7 @@ class Conduit(Protocol):
 def conduit(connection: AbstractConnection, timeout_s: float) -> Conduit:
     """Return the shortest way to ask by a connection; whatever is not answered within `timeout_s` has failed."""
     # A connection that looks before sending whether its server is still the right one has to be let do so.
-    way = _Steps if isinstance(connection, LocatedConnection) else _Transport
+    way = _Steps if isinstance(connection, LocatedConnection) else Transport
     return way(connection, timeout_s)
 
 
@@ -68,10 +72,11 @@ class _Steps:
         """Leave that to whoever has made the connection."""
 
 
-class _Transport(asyncio.Protocol):
-    """By the transport: one asks at a time."""
+class Transport(asyncio.Protocol):
+    """By the transport: one asks at a time, and waits or is called."""
 
     def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
+        """Take a connection over from redis-py; `timeout_s` as in `conduit`."""
         inner = cast("Any", connection)
         self._transport = cast("asyncio.Transport", inner._writer.transport)  # noqa: SLF001 - redis-py has no door to it
         self._parser = inner._parser._reader  # noqa: SLF001 - hiredis' own, which knows redis-py's exceptions
@@ -80,7 +85,7 @@ class _Transport(asyncio.Protocol):
         self._nothing = self._parser.gets()
         self._replies: list[object] = []
         self._awaited = 0
-        self._done: asyncio.Future[None] | None = None
+        self._done: Done | None = None
         self._lost: Exception | None = None
         # One timer for many flushes, looked at when it has run down: nearly all are answered long before.
         self._deadline = 0.0
@@ -88,20 +93,28 @@ class _Transport(asyncio.Protocol):
         self._transport.set_protocol(self)
 
     async def ask(self, packed: Sequence[bytes]) -> list[object]:
+        """Do as a `Conduit` does."""
+        answered = self._loop.create_future()
+        self.post(b"".join(packed), len(packed), partial(_tell, answered))
+        replies = await answered
+        if isinstance(replies, Exception):
+            raise replies
+        return cast("list[object]", replies)
+
+    def post(self, packed: bytes, count: int, done: Done) -> None:
+        """Send `count` commands; `done` is called with their replies, or with what `ask` raises in their place."""
         if self._lost is not None or self._transport.is_closing():
-            raise self._lost or RedisConnectionError(_GONE)
-        self._replies, self._awaited = [], len(packed)
-        done = self._done = self._loop.create_future()
+            done(self._lost or RedisConnectionError(_GONE))
+            return
+        self._replies, self._awaited, self._done = [], count, done
         self._deadline = self._loop.time() + self._timeout_s
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._look)
-        self._transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
-        await done
-        for reply in self._replies:
-            _raise_useless(reply)
-        return self._replies
+        self._transport.write(packed)
 
     def cut(self) -> None:
+        """Do as a `Conduit` does; nobody is called any more."""
+        self._done = None
         if self._timer is not None:
             self._timer.cancel()
         self._transport.abort()
@@ -112,11 +125,11 @@ class _Transport(asyncio.Protocol):
             self._parser.feed(data)
             while (reply := self._parser.gets()) is not self._nothing:
                 self._replies.append(reply)
-        except Exception as nonsense:  # noqa: BLE001 - raised where the reply is waited for
+        except Exception as nonsense:  # noqa: BLE001 - told where the reply is waited for
             self._end(nonsense)
             return
         if len(self._replies) >= self._awaited:
-            self._end(None)
+            self._end(_useless(self._replies) or self._replies)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note of the end."""
@@ -125,24 +138,29 @@ class _Transport(asyncio.Protocol):
 
     def _look(self) -> None:
         self._timer = None
-        if self._done is None or self._done.done():
+        if self._done is None:
             return
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._look)
         else:
             self._end(TimeoutError())
 
-    def _end(self, trouble: Exception | None) -> None:
-        if self._done is None or self._done.done():
-            return
-        if trouble is None:
-            self._done.set_result(None)
-        else:
-            self._done.set_exception(trouble)
+    def _end(self, outcome: list[object] | Exception) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(outcome)
 
 
-def _raise_useless(reply: object) -> None:
-    """Raise a reply that is about the connection and not about the command, as redis-py does."""
-    first = reply[0] if isinstance(reply, list) and reply else reply
-    if isinstance(first, RedisConnectionError):
-        raise first
+def _tell(answered: asyncio.Future[list[object] | Exception], outcome: list[object] | Exception) -> None:
+    # Whoever waited may have given up.
+    if not answered.done():
+        answered.set_result(outcome)
+
+
+def _useless(replies: Sequence[object]) -> Exception | None:
+    """Return a reply that is about the connection and not about the command: redis-py raises it."""
+    for reply in replies:
+        first = reply[0] if isinstance(reply, list) and reply else reply
+        if isinstance(first, RedisConnectionError):
+            return first
+    return None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import hiredis
@@ -20,7 +21,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from bridge.store import scripts
 from bridge.store.writing import resp
-from bridge.store.writing.conduit import Conduit, conduit
+from bridge.store.writing.conduit import Conduit, Transport, conduit
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from bridge.store.writing.appends import Append
 
 Answer = int | ResponseError
+# Called with a batch and its answers, or with what went wrong with it as a whole.
+Posted = Callable[["Sequence[Append]", Sequence[Answer] | Exception], None]
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _ASKING: Final = hiredis.pack_command(("ASKING",))
@@ -49,9 +52,37 @@ class Lane:
         self._timeout_s = timeout_s
         self._connection: AbstractConnection | None = None
         self._conduit: Conduit | None = None
+        # Whether it has to be dialled anew before anything else is sent.
+        self._spent = False
         self._places = {script: place for place, script in enumerate(scripts.APPENDS, 1)}
         self._batch = scripts.together(scripts.APPENDS)
         self.dialled = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether `post` can be called."""
+        return isinstance(self._conduit, Transport) and not self._spent
+
+    def post(self, batch: Sequence[Append], done: Posted) -> None:
+        """Do as `send` does if the way is `ready`, but call `done` with the batch and its answers, or what went wrong.
+
+        For flushes of a few, waking up a task costs as much as all the rest.
+        """
+        if isinstance(self._conduit, Transport):
+            self._conduit.post(self._packed(batch), 1, partial(self._posted, batch, done))
+
+    def _posted(self, batch: Sequence[Append], done: Posted, replies: list[object] | Exception) -> None:
+        if isinstance(replies, Exception):
+            self._spent = True
+            done(batch, replies)
+            return
+        self._look_at(replies)
+        try:
+            answers = _each(replies[0], batch)
+        except TypeError as nonsense:
+            done(batch, nonsense)
+        else:
+            done(batch, answers)
 
     async def send(self, batch: Sequence[Append]) -> Sequence[Answer]:
         """Bring a batch, which isn't empty, into Redis; return each append's answer: its script's, or what went wrong.
@@ -61,7 +92,8 @@ class Lane:
             OSError: the same.
             TimeoutError: no answer came in time.
         """
-        return (await self.send_apart([batch]))[0]
+        (answer,) = await self._ask([self._packed(batch)])
+        return _each(answer, batch)
 
     async def send_apart(self, batches: Sequence[Sequence[Append]], *, asking: bool = False) -> list[Sequence[Answer]]:
         """Bring batches by a call each, all sent at once, and answer for each as `send` does, raising what it raises.
@@ -69,20 +101,30 @@ class Lane:
         With `asking` a node of a cluster heeds them although their slot is only on its way there.
         """
         packed = [part for batch in batches for part in (*([_ASKING] if asking else []), self._packed(batch))]
+        answers = await self._ask(packed)
+        if asking:
+            del answers[::2]
+        return [_each(answer, batch) for answer, batch in zip(answers, batches, strict=True)]
+
+    async def _ask(self, packed: Sequence[bytes]) -> list[object]:
+        if self._spent:
+            await self.close()
         try:
             answers = await (self._conduit or await self._dial()).ask(packed)
         except BaseException:
             await self.close()
             raise
-        if asking:
-            del answers[::2]
-        if any(isinstance(answer, NoScriptError) for answer in answers):
-            # Somebody flushed the scripts; a new connection brings them along.
-            await self.close()
-        return [_each(answer, batch) for answer, batch in zip(answers, batches, strict=True)]
+        self._look_at(answers)
+        return answers
+
+    def _look_at(self, answers: Sequence[object]) -> None:
+        # Somebody flushed the scripts; a new connection brings them along.
+        for answer in answers:
+            self._spent = self._spent or isinstance(answer, NoScriptError)
 
     async def close(self) -> None:
         """Hang up; the next batch dials anew."""
+        self._spent = False
         ready, self._conduit = self._conduit, None
         if ready:
             ready.cut()
@@ -113,9 +155,9 @@ class Lane:
             packed.append(append.packed or resp.words(append.keys))
             same.append(append.arguments)
         blob = _encode(runs)
-        packed[0] = resp.words(("EVALSHA", self._batch.sha, str(keys)))
-        packed.append(b"$%d\r\n%b\r\n" % (len(blob), blob))
-        return resp.command(4 + keys, packed)
+        packed[0] = resp.call(self._batch.sha, keys)
+        packed += (b"$%d\r\n" % len(blob), blob, b"\r\n")
+        return b"".join(packed)
 
 
 def _each(answer: object, batch: Sequence[Append]) -> Sequence[Answer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 
 def words(texts: Sequence[str]) -> bytes:
@@ -11,6 +12,7 @@ def words(texts: Sequence[str]) -> bytes:
     return b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded])
 
 
-def command(count: int, packed: Sequence[bytes]) -> bytes:
-    """Return a command of `count` words, which are packed already, several in one piece if need be."""
-    return b"*%d\r\n%b" % (count, b"".join(packed))
+@lru_cache(maxsize=4_096)
+def call(sha: str, keys: int) -> bytes:
+    """Return the beginning of a script's call: what stands before its `keys` keys and one argument."""
+    return b"*%d\r\n%b" % (keys + 4, words(("EVALSHA", sha, str(keys))))

@@ -14,18 +14,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ClusterDownError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TryAgainError,
-)
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from bridge.backoff import Backoff
 from bridge.buckets import SIZES, Buckets
@@ -33,39 +22,20 @@ from bridge.clock import host_ms
 from bridge.log import Sampled
 from bridge.store import client
 from bridge.store.writing.backlog import Backlog, Tally
+from bridge.store.writing.conditions import is_passing
+from bridge.store.writing.lane import Lane
 
 if TYPE_CHECKING:
     from bridge.store.writing.appends import Append
-    from bridge.store.writing.lane import Answer, Lane
+    from bridge.store.writing.lane import Answer
     from bridge.store.writing.lanes import Lanes
 
 __all__ = ["Tally", "Writer"]
 
 log = logging.getLogger(__name__)
 
-# Replies that are about the server's condition and not about the append: it is sent again, in order. redis-py has a
-# class for some of them; the others are known by their first word.
-_PASSING_KINDS: Final = (
-    AuthenticationError,
-    BusyLoadingError,
-    ClusterDownError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    TryAgainError,
-)
-_PASSING: Final = (
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "BUSY",
-    "MISCONF",
-    "NOREPLICAS",
-    "OOM",
-    "LOADING",
-    "READONLY",
-)
+# The server, or the way to it, is away.
+_AWAY: Final = (RedisError, OSError, TimeoutError)
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
 # Most batches' worth of appends that wait for one node of a cluster and are taken along, so that others' are reached.
@@ -80,6 +50,7 @@ class Writer:
         self.tally = Tally()
         self.full = False
         self._lane = lane
+        self._quick = lane if isinstance(lane, Lane) else None
         self._batch = batch
         self._backlog = Backlog(bound, self.tally)
         self._add = self._backlog.add
@@ -91,9 +62,12 @@ class Writer:
         self.flush_entries = Buckets(SIZES)
         self.latency = Buckets()
         self._odd = Sampled(log)
-        # Of the last flush, how many came back, and whether others went through.
+        # Of the last flush, when it began, how many came back, and whether others went through.
+        self._began = 0.0
         self._stuck = 0
         self._parted = False
+        # What should not have happened, for `run` to raise.
+        self._fault: Exception | None = None
 
     @property
     def depth(self) -> int:
@@ -106,21 +80,48 @@ class Writer:
         if self._resting:
             self._resting = False
             self._idle.clear()
-            self._work.set()
+            if self._ready():
+                # What comes in the same turn of the event loop rides along.
+                asyncio.get_running_loop().call_soon(self._post)
+            else:
+                self._work.set()
 
     async def run(self) -> None:
-        """Flush for ever; ends only by being cancelled."""
+        """Flush for ever; ends only by being cancelled.
+
+        Flushes follow each other by themselves, each called by the answer to the one before; here is done what has to
+        wait: dialling, and trying again.
+        """
         backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, random.random)
         try:
             while True:
                 await self._work.wait()
-                done = await self._flush()
-                if done or self._parted:
-                    backoff.reset()
-                if not done:
-                    await asyncio.sleep(_FIRST_PAUSE_S + (0 if self._parted else backoff.next()))
+                self._work.clear()
+                if self._fault is not None:
+                    raise self._fault
+                await self._catch_up(backoff)
         finally:
             await self._lane.close()
+
+    async def _catch_up(self, backoff: Backoff) -> None:
+        """Flush until nothing waits, or until flushes follow each other by themselves again."""
+        while self.depth and (self.tally.trouble or not self._ready()):
+            if self.tally.trouble:
+                await asyncio.sleep(_FIRST_PAUSE_S + (0 if self._parted else backoff.next()))
+            await self._flush()
+            if not self.tally.trouble or self._parted:
+                backoff.reset()
+        self._go_on()
+
+    def _ready(self) -> bool:
+        return self._quick is not None and self._quick.ready
+
+    def _go_on(self) -> None:
+        if self.depth:
+            self._post()
+        else:
+            self._resting = True
+            self._idle.set()
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until nothing waits; tell whether that came true in time."""
@@ -131,45 +132,82 @@ class Writer:
             return False
         return True
 
-    async def _flush(self) -> bool:
-        batch = self._backlog.take(self._batch + min(self._stuck, _MOST_STUCK * self._batch))
-        unsent: Sequence[Append] = batch
-        began = time.perf_counter()
+    def _post(self) -> None:
+        """Flush without waiting, or have it done by who can wait."""
+        if self._quick is None or not self._quick.ready:
+            self._work.set()
+            return
         try:
-            answers = await self._lane.send(batch)
-            took_s = time.perf_counter() - began
-            unsent, passing = self._settle(batch, answers)
-            self._measure(batch, took_s, all_sent=not unsent)
-            self.tally.flushes += 1
-        except (RedisError, OSError, TimeoutError) as trouble:
-            passing = client.described(trouble) if str(trouble) else "Redis did not answer in time"
+            self._quick.post(self._take(), self._posted)
+        except Exception as fault:  # noqa: BLE001 - raised where the writer runs
+            self._fault = fault
+            self._work.set()
+
+    def _posted(self, batch: Sequence[Append], outcome: Sequence[Answer] | Exception) -> None:
+        try:
+            self._land(batch, outcome)
+        except Exception as fault:  # noqa: BLE001 - raised where the writer runs
+            self._fault = fault
+        if self.tally.trouble or self._fault:
+            self._work.set()
+        else:
+            self._go_on()
+
+    async def _flush(self) -> None:
+        batch = self._take()
+        outcome: Sequence[Answer] | Exception
+        try:
+            outcome = await self._lane.send(batch)
+        except _AWAY as trouble:
+            outcome = trouble
+        except BaseException:
+            self._backlog.landed(batch)
+            raise
+        self._land(batch, outcome)
+
+    def _take(self) -> list[Append]:
+        self._began = time.perf_counter()
+        return self._backlog.take(self._batch + (min(self._stuck, _MOST_STUCK * self._batch) if self._stuck else 0))
+
+    def _land(self, batch: Sequence[Append], outcome: Sequence[Answer] | Exception) -> None:
+        """Do what a flush's end asks for."""
+        unsent, passing = batch, ""
+        try:
+            if isinstance(outcome, _AWAY):
+                passing = client.described(outcome) if str(outcome) else "Redis did not answer in time"
+            elif isinstance(outcome, Exception):
+                raise outcome
+            else:
+                unsent, passing = self._settle(batch, outcome)
+                self._measure(batch, time.perf_counter() - self._began, all_sent=not unsent)
+                self.tally.flushes += 1
         finally:
             self._backlog.landed(unsent)
             self._stuck = len(unsent) if self._lane.spread else 0
             self._parted = 0 < self._stuck < len(batch)
             self.tally.connections = self._lane.dialled
-        if not self.depth:
-            self._resting = True
-            self._work.clear()
-            self._idle.set()
-        self._note(passing)
-        return not passing
+        if passing != self.tally.trouble:
+            self._note(passing)
 
     def _measure(self, batch: Sequence[Append], took_s: float, *, all_sent: bool) -> None:
         """Measure a flush as a whole, and the way of the append that has waited longest: one look for many."""
         self.flush_seconds.observe(took_s)
         self.flush_entries.observe(len(batch))
         if all_sent:
-            self.latency.observe(max(0, host_ms() - batch[0].received_at) / 1000)
+            late_ms = host_ms() - batch[0].received_at
+            self.latency.observe(late_ms / 1000 if late_ms > 0 else 0.0)
 
     def _settle(self, batch: Sequence[Append], answers: Sequence[Answer]) -> tuple[list[Append], str]:
         """Count what became of each append; return those to be sent again, and why."""
-        tally, again, passing, self.full = self.tally, [], "", False
+        tally, passing, self.full = self.tally, "", False
+        again: list[Append] = []
         taken = answers.count(1)
         tally.entries += taken
         if taken == len(batch):
             # As nearly always; and of live candles, which have slots, there are too many to look at each.
             batch = [append for append in batch if append.slot is None]
+            if not batch:
+                return again, passing
             answers = answers[: len(batch)]
         for append, answer in zip(batch, answers, strict=True):
             if answer == 1:
@@ -179,7 +217,7 @@ class Writer:
                 tally.repeats += 1
             elif answer == -1:
                 tally.misplaced += 1
-            elif isinstance(answer, ResponseError) and _is_passing(answer):
+            elif isinstance(answer, ResponseError) and is_passing(answer):
                 self.full = self.full or isinstance(answer, OutOfMemoryError) or str(answer).startswith("OOM")
                 passing = passing or client.described(answer)
                 again.append(append)
@@ -196,12 +234,8 @@ class Writer:
         self._odd.warning("Redis refuses an entry of %s: %s", append.stream, text)
 
     def _note(self, trouble: str) -> None:
-        if trouble and trouble != self.tally.trouble:
+        if trouble:
             log.warning("writing waits: %s (%d entries held)", trouble, self.depth)
-        elif self.tally.trouble and not trouble:
+        else:
             log.info("writing goes on")
         self.tally.trouble = trouble
-
-
-def _is_passing(answer: ResponseError) -> bool:
-    return isinstance(answer, _PASSING_KINDS) or str(answer).startswith(_PASSING)
