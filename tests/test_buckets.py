@@ -16,7 +16,7 @@ def test_a_value_counts_under_the_first_bound_that_it_does_not_exceed() -> None:
     assert (buckets.count, buckets.sum) == (5, 14.01)
 
 
-@given(st.lists(st.floats(0, 1_000)))
+@given(st.lists(st.floats(0, 1_000) | st.sampled_from(LATENCIES)))
 def test_every_bound_tells_how_many_values_do_not_exceed_it(values: list[float]) -> None:
     buckets = Buckets()
     for value in values:

@@ -11,6 +11,8 @@ def less(one: str, other: str) -> bool:
     """Tell whether `one` is the smaller number. Nearly all are spelled alike or far enough apart for floats to tell."""
     if one == other:
         return False
+    if len(one) == len(other) and one.isdecimal() and other.isdecimal():
+        return one < other  # whole numbers of as many digits, as volumes mostly are
     nearly_one, nearly_other = float(one), float(other)
     if nearly_one == nearly_other:
         return Decimal(one) < Decimal(other)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from decimal import Decimal
 
-from bridge.ingest.candles.comparison import behind, both, same
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.ingest.candles.comparison import behind, both, less, same
 from tests.ingest.rig import START, candle
 
 
@@ -39,6 +43,11 @@ def test_less_volume_or_a_narrower_range_is_behind(change: dict[str, str]) -> No
 )
 def test_as_much_or_more_is_not_behind_numbers_not_texts_being_compared(change: dict[str, str]) -> None:
     assert not behind(candle(0, **change), candle(0))
+
+
+@given(*[st.integers(0, 10**6).map(str) | st.decimals(0, 10**6, places=3).map(str)] * 2)
+def test_less_is_what_a_decimal_says_however_a_number_is_spelled(one: str, other: str) -> None:
+    assert less(one, other) == (Decimal(one) < Decimal(other))
 
 
 def test_the_same_figures_are_the_same_however_they_are_spelled_and_wherever_they_come_from() -> None:

@@ -12,9 +12,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from bridge.store.client import dialled
-from bridge.store.writing.conduit import Conduit, conduit
+from bridge.store.writing.conduit import Conduit, Transport, conduit
 from bridge.values import Secret
 from tests.store.relay import Relay
+from tests.support import wait_until
 
 TIMEOUT_S = 0.3
 PING = hiredis.pack_command(("PING",))
@@ -61,3 +62,25 @@ async def test_a_connection_that_ends_is_told_to_who_waits_and_to_who_asks_later
         await way.ask([PING])
     with pytest.raises(RedisConnectionError):
         await way.ask([PING])
+
+
+async def test_who_is_called_is_told_at_once_that_the_connection_is_gone(way: Conduit, relay: Relay) -> None:
+    assert isinstance(way, Transport)
+    relay.swallow = True
+    with pytest.raises(RedisConnectionError):
+        await way.ask([PING])
+    told: list[object] = []
+    way.post(PING, 1, told.append)
+    assert [type(outcome) for outcome in told] == [RedisConnectionError]
+
+
+async def test_nobody_is_called_after_the_connection_was_let_go(way: Conduit, relay: Relay) -> None:
+    assert isinstance(way, Transport)
+    relay.answering.clear()
+    told: list[object] = []
+    way.post(PING, 1, told.append)
+    await wait_until(lambda: relay.holding, "the question")
+    way.cut()
+    relay.answering.set()
+    await wait_until(lambda: relay.live == 0, "the connection's end")
+    assert told == []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from bridge.records import Record
 from bridge.store.client import dialled
@@ -94,6 +95,23 @@ async def test_a_server_that_forgot_the_scripts_is_dialled_anew(lane: Lane, stor
     (answer,) = await lane.send([fill(2)])
     assert isinstance(answer, ResponseError)
     assert (await lane.send([fill(2)]), lane.dialled) == ([1], 2)
+
+
+async def test_a_batch_can_be_posted_once_the_way_is_ready_and_not_after_the_scripts_were_forgotten(
+    lane: Lane, store: Redis
+) -> None:
+    before = lane.ready
+    assert await lane.send([fill(1)]) == [1]
+    outcomes: asyncio.Queue[object] = asyncio.Queue()
+    assert (before, lane.ready) == (False, True)
+    lane.post([fill(2), fill(1)], lambda _batch, outcome: outcomes.put_nowait(outcome))
+    assert await outcomes.get() == [1, 0]
+    await store.script_flush()
+    lane.post([fill(3)], lambda _batch, outcome: outcomes.put_nowait(outcome))
+    outcome = await outcomes.get()
+    assert isinstance(outcome, list)
+    assert (type(outcome[0]), lane.ready) == (NoScriptError, False)
+    assert (await lane.send([fill(3)]), lane.dialled, lane.ready) == ([1], 2, True)
 
 
 async def test_prices_and_names_of_any_script_arrive_as_they_are(lane: Lane, store: Redis) -> None:

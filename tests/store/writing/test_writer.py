@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from bridge.records import Event, EventName, Source
@@ -117,6 +118,44 @@ async def test_one_connection_serves_all_flushes(valkey: EmbeddedServer, valkey_
             writer.append(fill(number))
             await drained(writer)
         assert (writer.tally.flushes, relay.opened, relay.live) == (5, 1, 1)
+
+
+async def test_what_must_not_happen_ends_it_loudly_whether_it_waits_or_is_called(valkey_url: str) -> None:
+    def spoilt(number: int) -> Append:
+        def settled(_answer: int) -> None:
+            raise ZeroDivisionError(number)
+
+        return msgspec.structs.replace(fill(number), settled=settled)
+
+    for before in ([], [fill(1)]):
+        writer = made(valkey_url)
+        task = asyncio.create_task(writer.run())
+        for append in before:
+            writer.append(append)
+            await drained(writer)
+        writer.append(spoilt(2))
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(task, 20)
+
+
+async def test_what_cannot_be_packed_ends_it_loudly(valkey_url: str) -> None:
+    writer = made(valkey_url)
+    task = asyncio.create_task(writer.run())
+    writer.append(fill(1))
+    await drained(writer)
+    writer.append(kline(1, close="\ud800"))
+    with pytest.raises(UnicodeEncodeError):
+        await asyncio.wait_for(task, 20)
+
+
+async def test_scripts_forgotten_between_two_flushes_are_brought_along_again(store: Redis, valkey_url: str) -> None:
+    async with running(made(valkey_url)) as writer:
+        for number in range(3):
+            writer.append(fill(number))
+            await drained(writer)
+            await store.script_flush()
+        assert (writer.tally.connections, writer.tally.refused, writer.tally.trouble) == (3, 0, "")
+    assert await trades(store) == [0, 1, 2]
 
 
 async def test_it_hangs_up_when_it_is_ended(valkey: EmbeddedServer, valkey_url: str) -> None:
