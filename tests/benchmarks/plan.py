@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from tests.benchmarks import consumers, extras, limits, peers, stages, whole, window
+from tests.benchmarks import consumers, extras, inside, limits, peers, stages, whole, window
 from tests.benchmarks.stand import Cost, Stand
 
 QUIET_PER_S: Final = 1_000.0
@@ -45,6 +45,8 @@ def outsider(which: str) -> Callable[[Stand, int], Awaitable[Cost]]:
 
 
 WHOLE_WAY: Final = "ingester, each frame an entry"
+FEW: Final = "a hundred topics"
+MANY: Final = "a thousand topics"
 BARE: Final = "bare XADD, a hundred at once"
 GUARDED: Final = "the bridge's guarded append, a flush at once"
 
@@ -68,7 +70,7 @@ SECTIONS: Final = (
         "candles: what to publish, what to remember until it is proven",
         (
             Row("Newest.grown", stages.candles, 20_000, 5_000),
-            Row("Series.show", stages.series, 20_000, 5_000),
+            Row("Shown.grown", stages.series, 20_000, 5_000),
         ),
     ),
     Section(
@@ -88,6 +90,13 @@ SECTIONS: Final = (
             Row("Writer, guarded, 500 at once", stages.guarded, 20_000, 5_000),
             Row("Writer, bare XADD, 10 at once", stages.unguarded_few, 10_000, 2_500),
             Row("Writer, guarded, 10 at once", stages.guarded_few, 10_000, 2_500),
+        ),
+    ),
+    Section(
+        "all of these but sockets and server, joined: from frames to a packed flush",
+        (
+            Row(FEW, inside.few, 20_000, 5_000),
+            Row(MANY, inside.wide, 20_000, 5_000),
         ),
     ),
     Section(
@@ -140,7 +149,7 @@ WAY: Final = (
     "Connection with a deaf session",
     "BitMartSession.receive",
     "Newest.grown",
-    "Series.show",
+    "Shown.grown",
     "KlineAppends.of",
     "Writer, guarded, 500 at once",
 )

@@ -34,10 +34,10 @@ _WRITE_S: Final = 30.0
 
 async def connection(stand: Stand, frames: int) -> Cost:
     """A connection as it is, with a session that understands nothing."""
-    session = _DeafSession()
+    session = DeafSession()
     socket = Connection(
         private=False,
-        exchange=_DeafExchange(session, stand.settings),
+        exchange=DeafExchange(session, stand.settings),
         clock=ExchangeClock(time.monotonic, EXCHANGE_MS),
         settings=stand.settings,
         sink=_Nowhere(),
@@ -104,11 +104,18 @@ async def series(_stand: Stand, frames: int) -> Cost:
         (symbol, timeframe.value): Series(symbol, timeframe, now_ms=EXCHANGE_MS, seed=1, cap=500, timeout_ms=120_000)
         for symbol, timeframe in SERIES[:TURN]
     }
-    given = [(followed[kline.symbol, kline.timeframe].show, kline) for kline in klines(frames)]
+    given = klines(frames)
+    for kline in given[:TURN]:
+        followed[kline.symbol, kline.timeframe].show(kline)
+    # A topic's frame before is one turn earlier.
+    later = [
+        (followed[kline.symbol, kline.timeframe].shown.grown, kline, given[max(0, number - TURN)])
+        for number, kline in enumerate(given)
+    ]
 
     def work() -> None:
-        for show, kline in given:
-            show(kline)
+        for grown, kline, earlier in later:
+            grown(kline, earlier)
 
     return measure(frames, work)
 
@@ -195,10 +202,11 @@ def klines(frames: int) -> list[Kline]:
     return [record for record in said if isinstance(record, Kline)]
 
 
-class _DeafSession(BitMartSession):
+class DeafSession(BitMartSession):
     """Counts frames, and understands none."""
 
     def __init__(self) -> None:
+        """Begin with none."""
         super().__init__(None, 20)
         self._count = self._awaited = 0
         self._reached = asyncio.Event()
@@ -218,10 +226,11 @@ class _DeafSession(BitMartSession):
             await self._reached.wait()
 
 
-class _DeafExchange(BitMart):
+class DeafExchange(BitMart):
     """BitMart, with that session."""
 
     def __init__(self, session: BitMartSession, settings: Settings) -> None:
+        """Converse by `session` alone."""
         uri = settings.bitmart_public_ws_uri
         super().__init__(
             public_uri=uri, private_uri=uri, rest_uri=settings.bitmart_rest_uri, credentials=None, batch=20

@@ -45,13 +45,24 @@ async def evenly(stand: Stand, frames: int, per_second: float) -> Cost:
         )
 
 
-async def market(stand: Stand, frames: int, per_second: float) -> tuple[Cost, Program, float]:
-    """The whole market at the exchange's own pace; return its cost, the program, and the memory it held at the end."""
+async def market(stand: Stand, pushes: int, per_second: float) -> tuple[Cost, Program, float]:
+    """The whole market at the exchange's own pace, so many pushes of each topic, after a first one at once.
+
+    Return its cost, the program, and the memory it held at the end. A topic's first candle has its way to find, which
+    happens once a day and not at that pace.
+    """
     source = stand.market
     async with ingesting(stand, source) as program, reading(stand, source) as last:
-        cost = await stand.measure_store(
-            frames, paced(source, last, frames, per_second), entries=frames, cpu_s=program.cpu_s
-        )
+        await paced(source, last, source.turn, 0)
+        sent = (pushes + 1) * source.turn
+
+        async def work() -> None:
+            source.send(sent - source.turn, per_second)
+            await last.shows(volume_of(sent - 1, source.turn))
+
+        cost = await stand.measure_store(sent - source.turn, work(), cpu_s=program.cpu_s)
+        if cost.entries != sent:
+            raise AssertionError(f"{cost.entries} entries came of {sent} frames")
         return cost, program, program.resident_mb()
 
 
