@@ -23,7 +23,7 @@ def figures(rounds: Rounds) -> list[dict[str, Any]]:
 
 
 def way(sections: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return an ingester's CPU time a frame, part by part, and what is left: wakings, reports, what others do to caches.
+    """Return an ingester's CPU time a frame, part by part, and what is left: wakings, reports, caches that others use.
 
     The least of all rounds is taken: parts and whole are measured at different times, which must be alike.
     """

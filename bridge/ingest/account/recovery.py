@@ -13,6 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from bridge import cancellation
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import RestError, StoreError
 from bridge.exchanges.base import Exchange
@@ -195,6 +196,7 @@ class Recovery:
             trouble = described(failed.exceptions[0])
         finally:
             self._sweep.calm.set()
+        cancellation.heed()
         if trouble:
             self._odd.warning("the account is not in step yet: %s", trouble)
         return not trouble

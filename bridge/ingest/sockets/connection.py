@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from websockets.exceptions import WebSocketException
 
+from bridge import cancellation
 from bridge.backoff import Backoff
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import (
@@ -128,6 +129,7 @@ class Connection:
             self.held = self._nothing(self._settings)
             self.idle.set()
             self._sink.stirred()
+            cancellation.heed()
             await asyncio.sleep(wait_s)
             self.phase = Phase.IDLE
 

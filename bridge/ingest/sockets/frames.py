@@ -58,18 +58,20 @@ class FrameSocket(ClientConnection):
 
     def data_received(self, data: bytes) -> None:
         """Cut what has come into frames, and have them taken."""
-        began = self._shake_hands(data)
-        buffer, at = self._rest + data[began:], 0
+        buffer = self._rest + (data if self.response else data[self._shake_hands(data) :])
+        at, end = 0, len(buffer)
         self._rest, self._batch = b"", []
-        while at < len(buffer):
+        while at < end:
             if self.protocol.state is State.OPEN:
                 at = self._take_plain(buffer, at)
+                if at == end:
+                    break
                 stop = _end_of_frame(buffer, at)
-                if stop > len(buffer) and stop - at <= _LARGEST:
+                if stop > end and stop - at <= _LARGEST:
                     self._rest = buffer[at:]
                     break
             else:
-                stop = len(buffer)
+                stop = end
             super().data_received(buffer[at:stop])
             at = stop
         if self._batch and not self._over.done():

@@ -173,14 +173,14 @@ class Writer:
         """Do what a flush's end asks for."""
         unsent, passing = batch, ""
         try:
-            if isinstance(outcome, _AWAY):
-                passing = client.described(outcome) if str(outcome) else "Redis did not answer in time"
-            elif isinstance(outcome, Exception):
-                raise outcome
-            else:
+            if not isinstance(outcome, Exception):
                 unsent, passing = self._settle(batch, outcome)
                 self._measure(batch, time.perf_counter() - self._began, all_sent=not unsent)
                 self.tally.flushes += 1
+            elif isinstance(outcome, _AWAY):
+                passing = client.described(outcome) if str(outcome) else "Redis did not answer in time"
+            else:
+                raise outcome
         finally:
             self._backlog.landed(unsent)
             self._stuck = len(unsent) if self._lane.spread else 0

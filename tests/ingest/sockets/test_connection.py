@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bridge.clock import ExchangeClock, host_ms
 from bridge.ingest.sockets.connection import Connection, Phase
-from bridge.records import EventName, Fill, Order
+from bridge.records import EventName, Fill, Order, Record
 from bridge.simulator import Simulator, turns
 from tests.ingest.rig import (
     BTC,
@@ -284,6 +284,29 @@ async def test_a_cut_after_every_few_frames_still_lets_data_through() -> None:
         async with holding(simulator, BTC) as (_, notes):
             await until_lost(notes, 3)
             await until_data(notes, BTC, 3)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_it_ends_when_told_to_while_its_socket_fails(turns: int) -> None:
+    def cancel_after(turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(cancel_after, turns - 1)
+        else:
+            task.cancel()
+
+    class Doomed(Notebook):
+        def take(self, record: Record) -> None:
+            super().take(record)
+            cancel_after(turns)
+            raise OSError("all at once")
+
+    notes = Doomed()
+    async with market() as simulator:
+        connection = connect(simulator, quick(simulator), notes)
+        connection.want(frozenset({BTC}))
+        task = asyncio.create_task(connection.run())
+        await asyncio.wait([task], timeout=20)
+    assert (task.cancelled(), len(notes.klines(BTC))) == (True, 1)
 
 
 async def test_waits_between_tries_grow_up_to_their_cap() -> None:
