@@ -16,7 +16,6 @@ from tests.ingest.books import (
     assert_whole,
     bought,
     bridging,
-    hurried,
     is_whole,
     outage,
     still,
@@ -24,11 +23,7 @@ from tests.ingest.books import (
 from tests.store.support import state
 from tests.support import wait_until
 
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject."""
-    hurried(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 # The newest execution known.

@@ -25,7 +25,6 @@ from tests.ingest.books import (
     assert_whole,
     bought,
     bridging,
-    hurried,
     is_whole,
     last_match_only,
     outage,
@@ -37,11 +36,7 @@ from tests.ingest.rig import NEVER_S, ORDERS, POSITIONS, START, market
 from tests.store.support import members, state
 from tests.support import wait_until
 
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject."""
-    hurried(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 # An outage in which everything happens.
