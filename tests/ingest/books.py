@@ -319,3 +319,8 @@ def last_match_only(account: Account) -> None:
         tell(topic, data[-1:] if topic == ORDERS and isinstance(data, list) else data)
 
     account.tell = told
+
+
+def held(simulator: Simulator, topic: str) -> bool:
+    """Whether the exchange pushes a topic."""
+    return any(topic in topics for topics in simulator.stats.topics.values())
