@@ -267,7 +267,8 @@ async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
             second.process.send_signal(signal.SIGTERM)
             await second.says("draining")
             second.process.send_signal(signal.SIGTERM)
-            assert await second.ended() == 128 + signal.SIGTERM
+            assert await second.ended(timeout_s=2) == 128 + signal.SIGTERM
         assert "forced" in second.text
+        assert "did not answer our unsubscriptions" not in second.text, "it did not wait for what held it up"
     finally:
         second.kill()
