@@ -37,6 +37,7 @@ class Answers:
         self._timeout_ms = timeout_ms
         self._happened = happened
         self._answered_ms = 0
+        self._heard_ms = 0
         self._shared_ms = 0
         self._away = False
         self._loaded = False
@@ -78,11 +79,13 @@ class Answers:
         if now - self._answered_ms < self._timeout_ms:
             return now - self._answered_ms
         try:
-            heard_ms = await self._proofs.last_heard()
+            shared_ms = await self._proofs.last_heard()
         except Unreachable:
             return 0
+        # A store that was emptied has forgotten what the others heard; they will share only what they hear next.
+        self._heard_ms = max(self._heard_ms, shared_ms)
         # Another call of ours may have been answered while the store was asked.
-        silent_ms = max(0, now - max(self._answered_ms, heard_ms))
+        silent_ms = max(0, now - max(self._answered_ms, self._heard_ms))
         self._tell(silent_ms)
         return silent_ms
 

@@ -87,6 +87,19 @@ async def test_who_hears_nothing_itself_tells_that_rest_is_back_when_another_hea
     assert notes.names() == others.names() == [EventName.REST_AWAY, EventName.REST_BACK] * 2
 
 
+async def test_a_store_that_forgot_what_others_heard_makes_no_silence(store: Redis, hands: Hands) -> None:
+    notes = Notebook()
+    one, other = hearing(store, hands, notes), hearing(store, hands, notes)
+    assert await one.silence_ms() == 0
+    hands.seconds += 60
+    await other.heard([])
+    assert await one.silence_ms() == 0
+    await store.flushall()
+    hands.seconds += 30
+    assert await one.silence_ms() == 30_000
+    assert notes.names() == []
+
+
 async def test_silence_begins_when_somebody_first_asks(store: Redis, hands: Hands) -> None:
     hands.seconds = 1_000
     assert await hearing(store, hands, Notebook()).silence_ms() == 0
