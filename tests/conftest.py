@@ -78,3 +78,15 @@ async def store(valkey_url: str) -> AsyncIterator[Redis]:
 def _warned_anew() -> None:
     """What a process warns of once, each test may see: another one in this process may have been warned before."""
     client._warn_of_tls.cache_clear()  # noqa: SLF001 - users have one process, and one warning
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the account be read without a wait that is not the subject: neither turns nor retries."""
+    monkeypatch.setattr("bridge.exchanges.bitmart.account._SELDOM", 1_000)
+    monkeypatch.setattr("bridge.exchanges.bitmart.account.OFTEN", 1_000)
+    monkeypatch.setattr("bridge.ingest.account.recovery._RETRY_S", 0.02)
+    monkeypatch.setattr("bridge.ingest.account.executions._LOOK_S", 0.02)
+    monkeypatch.setattr("bridge.ingest.account.recovery._GATHER_S", 0.1)
+    monkeypatch.setattr("bridge.ingest.rest.pace._REFUSED_S", 0.05)
+    monkeypatch.setattr("bridge.ingest.rest.pace._BANNED_S", 0.05)

@@ -12,6 +12,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from bridge.ingest.account.folding import Folding
+from bridge.ingest.account.sweep import Sweep
 from bridge.ingest.candles import series
 from bridge.ingest.candles.closed import Closed, Window
 from bridge.ingest.watch import Watch
@@ -117,6 +118,13 @@ def trusts_empty_replies(patch: Patch) -> None:
 
 def folds_nothing(patch: Patch) -> None:
     patch.setattr(Folding, "add", lambda _self, _record: None)
+
+
+def looks_nowhere(patch: Patch) -> None:
+    async def look(self: Sweep, symbol: str) -> None:
+        self._read_until[symbol] = self._clock.now_ms()
+
+    patch.setattr(Sweep, "_look", look)
 
 
 def drops_flushes(patch: Patch) -> None:

@@ -1,32 +1,36 @@
-"""Every fault of the chaos: what strikes, for how long, and what it must not strike together with.
-
-A fault is an asynchronous context: what is wrong within it is right again after it.
-"""
+"""Every fault of the chaos: what strikes, for how long, and what it must not strike together with."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from redis.exceptions import RedisError
-
 from bridge.simulator.faults import Faults, FaultValue
 from tests.chaos.dates import library
 from tests.chaos.stage import Stage
+from tests.chaos.strikes import (
+    SOME,
+    all_ingesters_killed,
+    clients_cut,
+    closed_rewound,
+    date_stepped,
+    exchange_down,
+    ingester_halted,
+    ingester_killed,
+    sockets_cut,
+    store_emptied,
+    store_full,
+    store_halted,
+    store_killed,
+    wishes_withdrawn,
+)
 
 Strike = Callable[[Stage, Random], AbstractAsyncContextManager[None]]
 Draw = Callable[[Stage, Random], FaultValue]
 
-_FULL: Final = "1"
-_ROOMY: Final = "1gb"
-_SOME: Final = 12
-_RETRY_S: Final = 0.1
-# By how much a date is off after a step: back, ahead, by a leap second, into another year.
-_STEPS_S: Final = (-7_200.0, -30.0, -1.0, 1.0, 45.0, 7_200.0, 31_536_000.0)
 _OFF: Final = Faults()
 
 
@@ -87,183 +91,37 @@ def _one_of(*choices: FaultValue) -> Draw:
 
 
 def _topics(stage: Stage, dice: Random) -> FaultValue:
-    return tuple(dice.sample(stage.plan.topics(stage.symbols), _SOME))
-
-
-@asynccontextmanager
-async def _sockets_cut(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    stage.exchange.cut_sockets(dice.choice(("public", "private", "all")))
-    yield
-
-
-@asynccontextmanager
-async def _ingester_killed(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    program = dice.choice(stage.ingesters)
-    program.kill()
-    try:
-        yield
-    finally:
-        program.start()
-
-
-@asynccontextmanager
-async def _all_ingesters_killed(stage: Stage, _dice: Random) -> AsyncIterator[None]:
-    for program in stage.ingesters:
-        program.kill()
-    try:
-        yield
-    finally:
-        for program in stage.ingesters:
-            program.start()
-
-
-@asynccontextmanager
-async def _ingester_halted(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    program = dice.choice(stage.ingesters)
-    program.halt()
-    try:
-        yield
-    finally:
-        program.resume()
-
-
-@asynccontextmanager
-async def _date_stepped(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    """Let one host's date jump, and jump back."""
-    date = dice.choice(stage.dates)
-    date.step(dice.choice(_STEPS_S))
-    try:
-        yield
-    finally:
-        date.right()
-
-
-@asynccontextmanager
-async def store_killed(stage: Stage, _dice: Random) -> AsyncIterator[None]:
-    await stage.kill_store()
-    try:
-        yield
-    finally:
-        await stage.start_store()
-
-
-@asynccontextmanager
-async def _store_emptied(stage: Stage, _dice: Random) -> AsyncIterator[None]:
-    await stage.store.stop()
-    stage.empty_store()
-    try:
-        yield
-    finally:
-        await stage.start_store()
-
-
-@asynccontextmanager
-async def _store_halted(stage: Stage, _dice: Random) -> AsyncIterator[None]:
-    stage.halt_store(halted=True)
-    try:
-        yield
-    finally:
-        stage.halt_store(halted=False)
-
-
-@asynccontextmanager
-async def _store_full(stage: Stage, _dice: Random) -> AsyncIterator[None]:
-    await stage.limit_store(_FULL)
-    try:
-        yield
-    finally:
-        await stage.limit_store(_ROOMY)
-
-
-@asynccontextmanager
-async def clients_cut(stage: Stage, _dice: Random) -> AsyncIterator[None]:
-    await _cut_clients(stage)
-    yield
-
-
-async def _cut_clients(stage: Stage) -> None:
-    """Cut every connection to the store at once: what was under way has an unknown outcome."""
-    async with stage.redis() as redis:
-        with suppress(RedisError, OSError):
-            await redis.client_kill_filter(_type="normal", skipme=True)
-
-
-# What is lost at a stream's end cannot be taken away alone: its last id would stay. So it is told anew without it.
-_REWIND: Final = """
-local entries = redis.call('XRANGE', KEYS[1], '-', '+')
-if #entries <= tonumber(ARGV[1]) then return 0 end
-redis.call('DEL', KEYS[1])
-for i = 1, #entries - ARGV[1] do redis.call('XADD', KEYS[1], entries[i][1], unpack(entries[i][2])) end
-return 1
-"""
-
-
-async def rewind(stage: Stage, lost: int) -> None:
-    """Take the last `lost` closed candles of every stream away."""
-    async with stage.redis() as redis:
-        with suppress(RedisError, OSError):
-            for symbol, timeframe in stage.series:
-                await redis.eval(_REWIND, 1, stage.keys.closed_klines(symbol, timeframe), str(lost))
-
-
-@asynccontextmanager
-async def closed_rewound(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    """Let the store lose the last closed candles and all its clients, as if it had died before its disk had them."""
-    await rewind(stage, dice.randint(1, 3))
-    await _cut_clients(stage)
-    yield
-
-
-@asynccontextmanager
-async def _exchange_down(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    await stage.exchange.stop(abrupt=dice.random() < 0.5)
-    try:
-        yield
-    finally:
-        while not stage.exchange.running:
-            with suppress(OSError):
-                await stage.exchange.start()
-            await asyncio.sleep(_RETRY_S)
-
-
-@asynccontextmanager
-async def _wishes_withdrawn(stage: Stage, dice: Random) -> AsyncIterator[None]:
-    some = dice.sample(stage.plan.topics(stage.symbols), _SOME)
-    await stage.wish(add=[], remove=some)
-    try:
-        yield
-    finally:
-        await stage.wish(add=some, remove=[])
+    return tuple(dice.sample(stage.plan.topics(stage.symbols), SOME))
 
 
 _STORE: Final = frozenset({"store"})
 _INGESTER: Final = frozenset({"ingester"})
 
-ALL_INGESTERS_KILLED: Final = Fault("ingester_all_killed", _all_ingesters_killed, 2.0, _INGESTER)
-STORE_EMPTIED: Final = Fault("store_emptied", _store_emptied, 1.0, _STORE)
+ALL_INGESTERS_KILLED: Final = Fault("ingester_all_killed", all_ingesters_killed, 2.0, _INGESTER)
+STORE_EMPTIED: Final = Fault("store_emptied", store_emptied, 1.0, _STORE)
 
 # These strike in every run.
 ALWAYS: Final = (
-    Fault("sockets_cut", _sockets_cut, 0.0, frozenset(), weight=6),
-    Fault("ingester_killed", _ingester_killed, 2.0, _INGESTER, weight=3),
-    Fault("ingester_halted", _ingester_halted, 3.0, _INGESTER, weight=3),
+    Fault("sockets_cut", sockets_cut, 0.0, frozenset(), weight=6),
+    Fault("ingester_killed", ingester_killed, 2.0, _INGESTER, weight=3),
+    Fault("ingester_halted", ingester_halted, 3.0, _INGESTER, weight=3),
     Fault("store_killed", store_killed, 1.5, _STORE, weight=3),
-    Fault("store_full", _store_full, 2.0, _STORE),
-    Fault("exchange_down", _exchange_down, 3.0, frozenset({"exchange"}), rest_away=True),
+    Fault("store_full", store_full, 2.0, _STORE),
+    Fault("exchange_down", exchange_down, 3.0, frozenset({"exchange"}), rest_away=True),
 )
 
 LONG_SILENCE: Final = switch("rest_500", _on, 8.0, rest_away=True)
 
-DATE_STEPPED: Final = Fault("date_stepped", _date_stepped, 3.0, frozenset({"dates"}))
+DATE_STEPPED: Final = Fault("date_stepped", date_stepped, 3.0, frozenset({"dates"}))
 
 # These are drawn.
 OTHERS: Final = (
     ALL_INGESTERS_KILLED,
     *([DATE_STEPPED] if library() else ()),
-    Fault("store_halted", _store_halted, 3.0, _STORE),
+    Fault("store_halted", store_halted, 3.0, _STORE),
     Fault("clients_cut", clients_cut, 0.0, _STORE, weight=3),
     Fault("closed_rewound", closed_rewound, 0.0, _STORE, weight=1),
-    Fault("wishes_withdrawn", _wishes_withdrawn, 3.0, frozenset({"wishes"})),
+    Fault("wishes_withdrawn", wishes_withdrawn, 3.0, frozenset({"wishes"})),
     switch("delay_frames", _between(0.05, 0.6), 3),
     switch("duplicate_frames", _whole(1, 5), 4),
     switch("lose_frames", _whole(3, 20), 2),

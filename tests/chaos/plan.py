@@ -37,6 +37,7 @@ class Plan:
         private_sync_s: wall seconds between two regular reads of the account.
         replicas: how many ingesters serve each topic: with one, who takes over has heard nothing before.
         last_words: whether every period shown live must have been called closed: only while no socket is lost.
+        strangers: whether orders come and go on contracts that the account hardly ever trades.
     """
 
     seed: int
@@ -48,6 +49,7 @@ class Plan:
     private_sync_s: int = 4
     replicas: int = 2
     last_words: bool = False
+    strangers: bool = True
 
     @property
     def synced(self) -> bool:

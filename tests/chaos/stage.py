@@ -169,7 +169,7 @@ class Stage:
         dice = Random(self.plan.seed)  # noqa: S311 - a repeatable story, not cryptography
         script = Script(self.exchange.account, _ORDER_EVERY_S * 1000, dice)
         script.begin(self.exchange.market.start - 600_000)
-        rare = [symbol for symbol in self.symbols if symbol not in script.symbols]
+        rare = [symbol for symbol in self.symbols if self.plan.strangers and symbol not in script.symbols]
         dice = Random(-self.plan.seed)  # noqa: S311 - as above
         strangers = Strangers(self.exchange.account, rare, dice, self.exchange.now)
         while True:

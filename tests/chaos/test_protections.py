@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.trials import CONTROL, TRIALS, Trial, hurried, tried, unnoticed
+from tests.chaos.trials import CONTROL, STRANGER_UNHEARD, TRIALS, Trial, hurried, tried, unnoticed
 
 # Where nothing is broken, a slow machine may take its time.
 _PATIENT_S = 20.0
@@ -30,5 +30,11 @@ async def test_with_all_protections_the_same_faults_break_no_promise(tmp_path: P
 
 async def test_with_all_protections_an_outage_of_the_store_loses_no_execution_and_no_last_word(tmp_path: Path) -> None:
     trial = TRIALS[-1]
+    outcome = await tried(trial.acts, tmp_path, calm_s=_PATIENT_S, **trial.plan)
+    assert outcome.verdict.failures == []
+
+
+async def test_with_all_protections_an_order_of_which_nobody_heard_is_found(tmp_path: Path) -> None:
+    (trial,) = [trial for trial in TRIALS if STRANGER_UNHEARD in trial.acts]
     outcome = await tried(trial.acts, tmp_path, calm_s=_PATIENT_S, **trial.plan)
     assert outcome.verdict.failures == []

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from bridge.exchanges.bitmart import account
 from bridge.simulator import Scenario
+from bridge.simulator.trading.orders import BUY
 from tests.chaos.broken import (
     LAST_FRAME,
     Patch,
@@ -26,16 +27,18 @@ from tests.chaos.broken import (
     drops_flushes,
     every,
     folds_nothing,
+    looks_nowhere,
     script,
     tells_no_losses,
     trusts_empty_replies,
 )
-from tests.chaos.faults import Fault, clients_cut, rewind, store_killed, switch
+from tests.chaos.faults import Fault, switch
 from tests.chaos.plan import NEVER_S, PATIENT_S, Plan
 from tests.chaos.programs import IngesterTask
 from tests.chaos.run import Outcome, played
 from tests.chaos.schedule import Act
 from tests.chaos.stage import Stage
+from tests.chaos.strikes import clients_cut, rewind, store_killed
 
 # 2026-09-23 10:17:30 UTC, a Wednesday: a boundary of 5m is near.
 _START: Final = 1_790_158_650_000
@@ -93,14 +96,17 @@ async def unnoticed(trial: Trial, folder: Path) -> list[list[str]]:
     return [sorted(kinds) for kinds in trial.kinds if not kinds & found.keys()]
 
 
-def _small() -> Plan:
-    scenario = Scenario(
-        symbols=4, quiet_share=0.0, rate=60.0, start=_START, history_s=7_200, trading=False, limits=False
+def _market(symbols: int) -> Scenario:
+    return Scenario(
+        symbols=symbols, quiet_share=0.0, rate=60.0, start=_START, history_s=7_200, trading=False, limits=False
     )
+
+
+def _small() -> Plan:
     return Plan(
         seed=1,
         seconds=2.0,
-        scenario=scenario,
+        scenario=_market(symbols=4),
         timeframes=("1m", "5m"),
         proof_timeout_s=PATIENT_S,
         dates_off_s=(0.0, 0.0),
@@ -120,6 +126,17 @@ async def _private_away(stage: Stage, _dice: Random) -> AsyncIterator[None]:
         yield
     finally:
         stage.exchange.faults.refuse_login = False
+
+
+@asynccontextmanager
+async def _stranger_unheard(stage: Stage, dice: Random) -> AsyncIterator[None]:
+    """Let an order come and go on a contract of which nothing is known while nobody listens to the account."""
+    async with _private_away(stage, dice):
+        account = stage.exchange.account
+        traded = {order.symbol for order in account.orders.values()}
+        stranger = next(symbol for symbol in stage.symbols if symbol not in traded)
+        account.cancel(account.submit(stranger, BUY, 3, price="1"))
+        yield
 
 
 @asynccontextmanager
@@ -155,6 +172,7 @@ _TIME: Final = Act(Fault("time", _nothing, 2.0, _NONE), 0.0, 1.5)
 STORE_KILLED: Final = Act(Fault("store_killed", store_killed, 2.0, _NONE), 0.2, 1.8)
 REWOUND: Final = Act(Fault("closed_rewound", _rewound, 0.0, _NONE), 0.3, 0.3)
 PRIVATE_AWAY: Final = Act(Fault("private_away", _private_away, 1.0, _NONE), 0.2, 1.0)
+STRANGER_UNHEARD: Final = Act(Fault("stranger_unheard", _stranger_unheard, 1.0, _NONE), 0.2, 1.0)
 EMPTY: Final = Act(switch("rest_empty", lambda _stage, _dice: True, 2.0), 0.1, 1.5)
 CLIENTS_CUT: Final = Act(Fault("clients_cut", clients_cut, 0.0, _NONE), 0.6, 0.6)
 EARLY: Final = Act(Fault("rest_early", _early, 1.0, _NONE), 0.1, 1.8)
@@ -217,6 +235,14 @@ TRIALS: Final = (
         (_kinds("fill missing", "order missing", "order stale", "position stale"),),
         folds_nothing,
         (PRIVATE_AWAY,),
+    ),
+    Trial(
+        "contracts of which nothing is known are not looked through",
+        (_kinds("order missing"),),
+        looks_nowhere,
+        (STRANGER_UNHEARD,),
+        # Four contracts are traded all the time: the fifth is the one of which nothing is known.
+        {"scenario": _market(symbols=5), "strangers": False},
     ),
     Trial(
         "a store that was away is believed to hold what it took",

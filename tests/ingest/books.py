@@ -37,17 +37,6 @@ MODES = pytest.mark.parametrize("mode", ["hedge_mode", "one_way_mode"])
 Fields = dict[str, str]
 
 
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject: neither turns nor retries."""
-    monkeypatch.setattr("bridge.exchanges.bitmart.account._SELDOM", 1_000)
-    monkeypatch.setattr("bridge.exchanges.bitmart.account.OFTEN", 1_000)
-    monkeypatch.setattr("bridge.ingest.account.recovery._RETRY_S", 0.02)
-    monkeypatch.setattr("bridge.ingest.account.executions._LOOK_S", 0.02)
-    monkeypatch.setattr("bridge.ingest.account.recovery._GATHER_S", 0.1)
-    monkeypatch.setattr("bridge.ingest.rest.pace._REFUSED_S", 0.05)
-    monkeypatch.setattr("bridge.ingest.rest.pace._BANNED_S", 0.05)
-
-
 class Gate:
     """Stands in the way of one endpoint's answers: they are held while it is shut, or turned into refusals."""
 
@@ -330,3 +319,8 @@ def last_match_only(account: Account) -> None:
         tell(topic, data[-1:] if topic == ORDERS and isinstance(data, list) else data)
 
     account.tell = told
+
+
+def held(simulator: Simulator, topic: str) -> bool:
+    """Whether the exchange pushes a topic."""
+    return any(topic in topics for topics in simulator.stats.topics.values())

@@ -89,7 +89,8 @@ class Crowd:
         self.keys = Keys()
         self._settings = settings
         self._folder = folder
-        self._server = EmbeddedServer(folder / "store", port=own_port())
+        # It is never started anew, and a busy disk's pauses would be taken for silences of the ingesters.
+        self._server = EmbeddedServer(folder / "store", port=own_port(), persistent=False)
         self._relays: list[Relay] = []
         self._trading: asyncio.Task[None] | None = None
         symbols = [contract.symbol for contract in self.exchange.market.contracts.values() if not contract.delist_time]

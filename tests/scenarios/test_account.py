@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from tests.ingest.books import bought, hurried, still
+from tests.ingest.books import bought, still
 from tests.scenarios.whole import ORDERS, POSITIONS, Whole, noted, whole
 from tests.support import wait_until
 
@@ -16,10 +16,7 @@ BUY, SELL_CLOSE, SELL = 1, 3, 4
 DAY_S = 86_400
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject."""
-    hurried(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 async def fills(bridge: Whole) -> list[tuple[str, str]]:

@@ -5,288 +5,25 @@ One stage for all of it: a bridge with a server of its own, a simulated exchange
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 import signal
-import socket
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from subprocess import PIPE, STDOUT, CompletedProcess, run
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
-import httpx2
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from tests.scenarios.stage import ROOT, Program
-from tests.store.processes import own_port
+from tests.scenarios.programs import BTC, ETH, ORDER, Stage, staged
+from tests.scenarios.stage import NOWHERE, Program
 from tests.support import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NOWHERE: Final = "127.0.0.1:1"
-SECRETS: Final = ("key-of-mine", "secret-of-mine", "memo-of-mine", "password-of-mine")
-QUICK: Final = {
-    "RECONNECT_DELAY_S": "0.05",
-    "RECONNECT_MAX_S": "0.1",
-    "LOGIN_RETRY_S": "0.2",
-    "REJECTED_RETRY_S": "0.5",
-    "ACK_TIMEOUT_S": "0.5",
-    "PING_INTERVAL_S": "0.3",
-    "PONG_TIMEOUT_S": "3",
-    "SUBSCRIBE_DELAY_MS": "0",
-    "RECONCILE_INTERVAL_S": "0.2",
-    "HEARTBEAT_INTERVAL_S": "0.1",
-}
-BTC: Final = "futures/klineBin1m:BTCUSDT"
-ETH: Final = "futures/klineBin1m:ETHUSDT"
-ORDER: Final = "futures/order"
-
-
-# The command line and the settings: each row is a process of its own.
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command with something wrong in it, and what is to come of it."""
-
-    arguments: str
-    code: int
-    says: tuple[str, ...]
-    settings: Mapping[str, str] = field(default_factory=dict)
-    dotenv: bytes = b""
-
-
-COMMANDS: Final = {
-    "every wrong setting is named at once": Command(
-        "up",
-        2,
-        (
-            "CTRL_ADDR: expected",
-            "SUBSCRIBE_BATCH: expected a whole number from 1 to 100, not '0'",
-            "PING_INTERVAL_S: expected seconds from 0.1 to 60, not 'often'",
-            "BITMART_PUBLIC_WS_URI: expected a URI that begins with ws:// or wss://",
-            "BITMART_API_KEY, BITMART_API_SECRET, BITMART_API_MEMO: expected all three or none",
-            "REDIS_URL: expected",
-            "LOG_LEVEL: expected one of debug info warning error, not 'loud'",
-            "nothing was started",
-        ),
-        {
-            "CTRL_ADDR": "nowhere",
-            "SUBSCRIBE_BATCH": "0",
-            "PING_INTERVAL_S": "often",
-            "BITMART_PUBLIC_WS_URI": "http://127.0.0.1",
-            "BITMART_API_KEY": "key-of-mine",
-            "REDIS_URL": "memcached://:password-of-mine@127.0.0.1",
-            "LOG_LEVEL": "loud",
-        },
-    ),
-    "nan is no number of seconds": Command("check --offline", 2, ("PONG_TIMEOUT_S",), {"PONG_TIMEOUT_S": "nan"}),
-    "an empty value counts as unset": Command("check --offline", 0, ("SUBSCRIBE_BATCH=20",), {"SUBSCRIBE_BATCH": ""}),
-    "credentials are masked": Command(
-        "check --offline",
-        0,
-        ("BITMART_API_SECRET=********",),
-        dict(zip(("BITMART_API_KEY", "BITMART_API_SECRET", "BITMART_API_MEMO"), SECRETS, strict=False)),
-    ),
-    "a file .env that is no text": Command("check --offline", 2, (".env: expected a readable text",), dotenv=b"\xff\0"),
-    "a data directory that is a file": Command(
-        "up", 2, ("cannot hold the embedded server's data",), {"DATA_DIR": str(ROOT / "LICENSE")}
-    ),
-    "an address that is not ours": Command(
-        "control",
-        2,
-        ("cannot listen on 192.0.2.1",),
-        {"CTRL_ADDR": "192.0.2.1:8089", "REDIS_URL": f"redis://{NOWHERE}"},
-    ),
-    "an address that is taken": Command(
-        "control", 2, ("is taken: stop what listens there",), {"CTRL_ADDR": "taken", "REDIS_URL": f"redis://{NOWHERE}"}
-    ),
-    "a part without any Redis": Command("ingest", 2, ("no Redis: set REDIS_URL, or start",)),
-    "a question without any Redis": Command("status", 2, ("no Redis: set REDIS_URL, or start",)),
-    "a Redis that isn't there": Command(f"status --redis-url redis://{NOWHERE}", 2, ("error: Redis",)),
-    "a cluster none of whose nodes answers": Command(
-        f"status --redis-url redis+cluster://{NOWHERE}", 2, ("error: Redis: no node of the cluster answers",)
-    ),
-    "sentinels none of whom answers": Command(
-        f"status --redis-url redis+sentinel://{NOWHERE}/name", 2, ("error: Redis: no sentinel names the primary",)
-    ),
-    "sentinels without the service's name": Command(
-        f"tail --redis-url redis+sentinel://{NOWHERE}", 2, ("REDIS_URL: expected the service's name",)
-    ),
-    "a file of certificates that isn't there": Command(
-        "check --offline",
-        2,
-        ("REDIS_CA_FILE: expected a readable file",),
-        {"REDIS_URL": f"rediss://:password-of-mine@{NOWHERE}", "REDIS_CA_FILE": "/nowhere/ca.pem"},
-    ),
-    "a Redis whose URL is none": Command("tail --redis-url nonsense", 2, ("REDIS_URL",)),
-    "nothing answers the check": Command(
-        "check",
-        1,
-        ("Redis: FAILED", "REST: FAILED", "public socket: FAILED", "login: not tried"),
-        {
-            "REDIS_URL": f"redis://:password-of-mine@{NOWHERE}",
-            "BITMART_REST_URI": f"http://{NOWHERE}",
-            "BITMART_PUBLIC_WS_URI": f"ws://{NOWHERE}",
-        },
-    ),
-    "an unknown command": Command("ingets", 2, ("No such command",)),
-    "an unknown timeframe": Command(
-        f"tail --timeframe 3m --redis-url redis://{NOWHERE}", 2, ("expected one of 1m 5m 15m 30m 1h 2h 4h 1d 1w",)
-    ),
-    "a ledger without the demonstration": Command("up --ledger x", 2, ("--ledger goes with --demo",)),
-    "an unknown fault": Command("simulate --port 0 --fault nonsense", 2, ("there is no fault named 'nonsense'",)),
-    "a market that stands still": Command("simulate --port 0 --rate 0", 2, ("rate must be above zero",)),
-}
-
-
-def carried_out(command: Command, folder: Path, taken: str) -> CompletedProcess[str]:
-    if command.dotenv:
-        (folder / ".env").write_bytes(command.dotenv)
-    settings = {name: taken if value == "taken" else value for name, value in command.settings.items()}
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), **settings}
-    return run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "bridge", *command.arguments.split()],
-        cwd=folder,
-        env=environment,
-        stdout=PIPE,
-        stderr=STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
-def taken() -> Iterator[str]:
-    """An address at which somebody else listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-async def test_a_wrong_command_or_setting_is_told_in_words_and_by_its_code(
-    name: str, taken: str, tmp_path: Path
-) -> None:
-    command = COMMANDS[name]
-    result = await asyncio.to_thread(carried_out, command, tmp_path, taken)
-    assert result.returncode == command.code, result.stdout
-    assert not [words for words in command.says if words not in result.stdout], result.stdout
-    assert not [secret for secret in SECRETS if secret in result.stdout]
-    assert "Traceback" not in result.stdout
-
-
-# A whole bridge, and everything that reaches it while it runs.
-
-
-@dataclass
-class Stage:
-    """A bridge at work, its exchange, and clients of its three doors."""
-
-    folder: Path
-    environment: Mapping[str, str]
-    api: httpx2.AsyncClient
-    simulator: httpx2.AsyncClient
-    redis: Redis
-
-    async def get(self, path: str) -> dict[str, Any]:
-        """Return the JSON answer of the control API."""
-        return cast("dict[str, Any]", (await self.api.get(path)).json())
-
-    async def ingester(self) -> dict[str, Any]:
-        """Return what the one ingester tells of itself."""
-        return cast("dict[str, Any]", (await self.get("/status"))["ingesters"][0])
-
-    async def topic(self, name: str) -> dict[str, Any]:
-        """Return the state of a topic."""
-        return cast("dict[str, Any]", (await self.get("/subscriptions")).get("states", {}).get(name, {}))
-
-    async def is_active(self, name: str) -> bool:
-        """Tell whether a topic is active."""
-        return (await self.topic(name)).get("state") == "active"
-
-    async def length(self, symbol: str = "BTCUSDT") -> int:
-        """Return how many entries have ever been added to a symbol's stream."""
-        return int((await self.redis.xinfo_stream(f"bitmart:klines:{{{symbol}}}:1m"))["entries-added"])
-
-    async def grows(self, description: str) -> None:
-        """Wait until an entry has come that wasn't there at the call."""
-        before = await self.length()
-
-        async def grown() -> bool:
-            return await self.length() > before
-
-        await wait_until(grown, f"entries come {description}")
-
-    async def told(self, event: str) -> int:
-        """Return how often an event has been told."""
-        entries = cast("list[tuple[str, dict[str, str]]]", await self.redis.xrange("bitmart:events"))
-        return sum(fields["event"] == event for _, fields in entries)
-
-    @asynccontextmanager
-    async def fault(self, **faults: str | int) -> AsyncIterator[None]:
-        """Switch faults of the exchange on for a while."""
-        off = {name: "" if isinstance(value, str) and not value.isdecimal() else 0 for name, value in faults.items()}
-        (await self.simulator.get("/simulator/faults", params=faults)).raise_for_status()
-        try:
-            yield
-        finally:
-            (await self.simulator.get("/simulator/faults", params=off)).raise_for_status()
-
-    async def cut(self, which: str) -> None:
-        """Cut the exchange's sockets."""
-        (await self.simulator.get("/simulator/cut", params={"which": which})).raise_for_status()
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    folder = tmp_path_factory.mktemp("stage")
-    exchange = Program("exchange", folder, {}, "simulate", "--port", "0", "--rate", "20")
-    exchange.start()
-    try:
-        await exchange.says("Faults:")
-        environment = dict(re.findall(r"^(BITMART_\w+)=(\S+)$", exchange.text, re.MULTILINE))
-        environment |= {**QUICK, "CTRL_ADDR": "127.0.0.1:0", "EMBEDDED_PORT": str(own_port()), "DATA_DIR": str(folder)}
-        bridge = Program("bridge", folder, environment, "up")
-        bridge.start()
-        try:
-            await bridge.says("Stop       Ctrl-C")
-            async with (
-                httpx2.AsyncClient(base_url=found(r"Control +(\S+)", bridge.text), timeout=20) as api,
-                httpx2.AsyncClient(base_url=environment["BITMART_REST_URI"], timeout=20) as simulator,
-                Redis.from_url(
-                    found(r"Redis +(redis\S+)", bridge.text), decode_responses=True, retry=Retry(NoBackoff(), 1)
-                ) as redis,
-            ):
-                wishes = {"klines": [{"symbols": ["BTCUSDT", "ETHUSDT"], "tfs": "1m"}], "orders": True}
-                answer = await api.put("/subscriptions?wait=active&timeout=20", json=wishes)
-                assert answer.status_code == 200, answer.text
-                await wait_until(lambda: exists(redis), "the first entries")
-                yield Stage(folder, environment, api, simulator, redis)
-            assert await bridge.stop() == 0
-            assert "Traceback" not in bridge.text
-        finally:
-            bridge.kill()
-    finally:
-        exchange.kill()
-
-
-async def exists(redis: Redis) -> bool:
-    return await redis.exists("bitmart:klines:{BTCUSDT}:1m", "bitmart:klines:{ETHUSDT}:1m") == 2
-
-
-def found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    assert match, f"{pattern} in:\n{text}"
-    return match.group(1)
+    async with staged(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
 
 
 # HTTP.
@@ -516,7 +253,7 @@ async def test_another_accounts_store_is_left_alone(stage: Stage) -> None:
     assert len((await stage.get("/status"))["ingesters"]) == 1
 
 
-# Signals, and the demonstration.
+# Signals.
 
 
 async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
@@ -530,30 +267,8 @@ async def test_a_second_signal_forces_the_end(stage: Stage) -> None:
             second.process.send_signal(signal.SIGTERM)
             await second.says("draining")
             second.process.send_signal(signal.SIGTERM)
-            assert await second.ended() == 128 + signal.SIGTERM
+            assert await second.ended(timeout_s=2) == 128 + signal.SIGTERM
         assert "forced" in second.text
+        assert "did not answer our unsubscriptions" not in second.text, "it did not wait for what held it up"
     finally:
         second.kill()
-
-
-async def test_the_demonstration_heeds_no_real_store_and_no_credentials(tmp_path: Path) -> None:
-    """The demonstration touches nothing of yours."""
-    (tmp_path / ".env").write_text("SUBSCRIBE_BATCH=many\n", encoding="utf-8")
-    real = {
-        "REDIS_URL": "nonsense",
-        "BITMART_API_KEY": "key-of-mine",
-        "BITMART_REST_URI": "nonsense",
-        "BRIDGE_PREFIX": "{x}",
-        "DATA_DIR": str(tmp_path / "data"),
-        "CTRL_ADDR": "127.0.0.1:0",
-        "EMBEDDED_PORT": str(own_port()),
-    }
-    demo = Program("demo", tmp_path, real, "up", "--demo")
-    demo.start()
-    try:
-        await demo.says("(simulator) into Redis Streams")
-        await demo.says("kline ")
-        assert await demo.stop() == 0
-        assert not (tmp_path / "data").exists()
-    finally:
-        demo.kill()

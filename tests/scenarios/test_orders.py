@@ -8,17 +8,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.simulator.trading.orders import BUY
-from tests.ingest.books import hurried, still
+from tests.ingest.books import still
 from tests.scenarios.whole import ORDERS, Whole, whole
 from tests.support import wait_until
 
 STREAM = "bitmart:orders:{main}"
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject."""
-    hurried(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 @asynccontextmanager

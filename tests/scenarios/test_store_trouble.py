@@ -14,7 +14,7 @@ from bridge.settings import load
 from bridge.store.embedded.server import EmbeddedServer
 from tests.ingest.books import bought
 from tests.ingest.rig import START
-from tests.scenarios.whole import BTC, CLOSED, ETH, LIVE, ORDERS, Whole, joined, market, until_equal, whole
+from tests.scenarios.whole import BTC, CLOSED, ETH, LIVE, ORDERS, Fields, Whole, joined, market, until_equal, whole
 from tests.store.certificates import Certificates, issued
 from tests.store.clusters import DOWN_AFTER_MS, SERVICE, SLOTS, SentinelServer
 from tests.store.processes import HOST, Server, own_port, raw, settled
@@ -89,7 +89,7 @@ async def test_a_store_that_comes_back_empty_is_a_loss_not_a_wish(tmp_path: Path
             return [entry["trade_id"] for entry in await bridge.read("bitmart:fills:{main}", "fill")]
 
         await until_equal(published, [str(trade)])
-        held = len(await bridge.read(CLOSED))
+        held = figures(await bridge.read(CLOSED))
 
         # The server is started anew, with nothing in it: the ingester gives it all back.
         await forgetful.stop()
@@ -100,8 +100,22 @@ async def test_a_store_that_comes_back_empty_is_a_loss_not_a_wish(tmp_path: Path
         await bridge.until_more(LIVE)
         # What was lost is fetched by REST again, as far back as before.
         await until_equal(published, [str(trade)])
-        await wait_until(lambda: refilled(bridge, held), "as many closed candles as before are back", 20)
+        await wait_until(lambda: refilled(bridge, len(held)), "as many closed candles as before are back", 20)
+        candles = figures(await bridge.read(CLOSED))
+        assert {late - early for early, late in pairwise(candles)} == {60_000}
+        kept = candles.keys() & held.keys()
+        assert kept
+        assert {opened: candles[opened] for opened in kept} == {opened: held[opened] for opened in kept}
+        # Nothing came twice meanwhile, the loss was told once, and no socket was given up for it.
+        assert await published() == [str(trade)]
+        assert len(await bridge.told("store_lost")) == 1
         assert exchange.stats.sockets_opened == 2
+
+
+def figures(candles: list[Fields]) -> dict[int, tuple[str, ...]]:
+    """Return by the time of its open what each candle came to."""
+    names = ("open", "high", "low", "close", "volume")
+    return {int(candle["open_time"]): tuple(candle[name] for name in names) for candle in candles}
 
 
 async def refilled(bridge: Whole, count: int) -> bool:

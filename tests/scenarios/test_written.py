@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from tests.ingest.books import bought, still
-from tests.scenarios.whole import BTC, CLOSED, LIVE, ORDERS, POSITIONS, Fields, joined, market, noted, whole
+from tests.scenarios.whole import BTC, CLOSED, LIVE, ORDERS, POSITIONS, Fields, Whole, joined, market, noted, whole
 from tests.support import wait_until
 
 ORDER_STREAM: Final = "bitmart:orders:{main}"
@@ -22,9 +22,12 @@ async def test_nothing_twice(valkey_url: str) -> None:
         # Two ingesters serve the same topics, and BitMart says everything twice.
         async with joined(bridge, "two"):
             exchange.faults.duplicate_frames = 1
+            # Who reads the account for both is settled before it is read.
+            await bridge.until_members(2)
             await bridge.http.put("/subscriptions?wait=active&timeout=30", json={"topics": [BTC, ORDERS, POSITIONS]})
             await bridge.until_told("resynced")
-            await wait_until(lambda: len(exchange.sockets.holders(ORDERS)) == 2, "both listen to the account")
+            topics = (BTC, ORDERS, POSITIONS)
+            await wait_until(lambda: all(len(exchange.sockets.holders(each)) == 2 for each in topics), "both listen")
             trades = {str(bought(exchange.account, "BTCUSDT", BUY, size)) for size in (1, 2, 3)}
             await bridge.until_more(CLOSED, 2)
 
@@ -32,19 +35,26 @@ async def test_nothing_twice(valkey_url: str) -> None:
                 return {fill["trade_id"] for fill in await bridge.read(FILL_STREAM, "fill")} == trades
 
             await wait_until(all_there, "every trade is told")
+            await wait_until(lambda: both_repeat(bridge), "each has written what was there already")
 
         # Each trade stands there once, each candle's state once, each closed candle once.
         assert len(await bridge.read(FILL_STREAM, "fill")) == len(trades)
-        sizes = [entry["size"] for entry in await bridge.read(POSITION_STREAM, "position")]
-        assert sizes == sorted(set(sizes))
-        assert sizes[-1] == "6"
+        orders = [(entry["order_id"], entry["status"]) for entry in await bridge.read(ORDER_STREAM, "order")]
+        assert len(orders) == len(set(orders))
+        assert [entry["size"] for entry in await bridge.read(POSITION_STREAM, "position")] == ["1", "3", "6"]
         candles = await bridge.read(LIVE)
         states = [told(entry) for entry in candles]
         assert len(states) == len(set(states))
         path = [(int(entry["open_time"]), int(entry["volume"]), int(entry["closed"])) for entry in candles]
         assert path == sorted(path)
+        assert all(before[0] < after[0] for before, after in pairwise(path) if before[2]), "nothing follows closed=1"
         opens = [entry["open_time"] for entry in await bridge.read(CLOSED)]
         assert len(opens) == len(set(opens))
+
+
+async def both_repeat(bridge: Whole) -> bool:
+    """Tell whether two ingesters have met entries of theirs in the streams already."""
+    return [ingester["repeats"] > 0 for ingester in (await bridge.get("/status"))["ingesters"]] == [True, True]
 
 
 def told(candle: Fields) -> tuple[str, ...]:

@@ -111,6 +111,14 @@ class Whole:
         """Wait until exactly these topics are served."""
         await self.until_states(dict.fromkeys(topics, "active"))
 
+    async def until_members(self, count: int) -> None:
+        """Wait until so many ingesters are alive, and each of them sees all of them."""
+
+        async def so() -> bool:
+            return [one.get("members") for one in (await self.get("/status"))["ingesters"]] == [count] * count
+
+        await wait_until(so, f"{count} ingesters that see each other", PATIENCE_S)
+
     async def until_more(self, stream: str = LIVE, count: int = 1) -> None:
         """Wait until so many entries have come that weren't there at the call."""
         last = await reader.tip(self.redis, stream)

@@ -37,6 +37,7 @@ class Answers:
         self._timeout_ms = timeout_ms
         self._happened = happened
         self._answered_ms = 0
+        self._heard_ms = 0
         self._shared_ms = 0
         self._away = False
         self._loaded = False
@@ -60,9 +61,7 @@ class Answers:
     async def heard(self, rows: list[Kline]) -> None:
         """Take note of a valid answer."""
         now = self._answered_ms = self._clock.now_ms()
-        if self._away:
-            self._away = False
-            self._happened(EventName.REST_BACK, _SUBJECT, "REST answers again")
+        self._tell(0)
         try:
             if now - self._shared_ms >= _SHARE_MS:
                 await self._proofs.heard(now)
@@ -80,13 +79,24 @@ class Answers:
         if now - self._answered_ms < self._timeout_ms:
             return now - self._answered_ms
         try:
-            silent_ms = now - max(self._answered_ms, await self._proofs.last_heard())
+            shared_ms = await self._proofs.last_heard()
         except Unreachable:
             return 0
-        if silent_ms >= self._timeout_ms and not self._away:
-            self._away = True
+        # A store that was emptied has forgotten what the others heard; they will share only what they hear next.
+        self._heard_ms = max(self._heard_ms, shared_ms)
+        # Another call of ours may have been answered while the store was asked.
+        silent_ms = max(0, now - max(self._answered_ms, self._heard_ms))
+        self._tell(silent_ms)
+        return silent_ms
+
+    def _tell(self, silent_ms: int) -> None:
+        """Tell that REST is away, or back, once each; it is back, too, when others alone hear it again."""
+        away = silent_ms >= self._timeout_ms
+        if away and not self._away:
             self._happened(EventName.REST_AWAY, _SUBJECT, f"REST has given no valid answer for {silent_ms // 1000} s")
-        return max(0, silent_ms)
+        elif self._away and not away:
+            self._happened(EventName.REST_BACK, _SUBJECT, "REST answers again")
+        self._away = away
 
     async def _learn(self, row: Kline) -> None:
         length = Timeframe(row.timeframe).milliseconds

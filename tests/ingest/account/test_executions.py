@@ -14,7 +14,6 @@ from tests.ingest.books import (
     Bridge,
     Gate,
     bridging,
-    hurried,
     is_whole,
     last_match_only,
     outage,
@@ -26,10 +25,7 @@ from tests.support import wait_until
 Execution = tuple[str, str, str]
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject."""
-    hurried(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 def dealt(account: Account) -> Counter[Execution]:

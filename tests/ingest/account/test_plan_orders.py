@@ -14,7 +14,6 @@ from tests.ingest.books import (
     assert_whole,
     bought,
     bridging,
-    hurried,
     is_whole,
     outage,
     still,
@@ -23,11 +22,7 @@ from tests.ingest.rig import START
 from tests.store.support import members
 from tests.support import wait_until
 
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject."""
-    hurried(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 async def told(bridge: Bridge, order_id: str) -> list[tuple[str, str, str, str]]:

@@ -20,7 +20,6 @@ from tests.ingest.books import (
     assert_whole,
     bought,
     bridging,
-    hurried,
     is_whole,
     outage,
     still,
@@ -35,10 +34,7 @@ BTC = "BTCUSDT"
 FULL = ("open orders", "the list is full: symbols that are not known are asked for one by one")
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be waited for that is not the subject."""
-    hurried(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurry")
 
 
 def orders_read(gate: Gate) -> list[str]:

@@ -54,6 +54,52 @@ async def test_rest_is_silent_only_if_it_is_for_everybody(store: Redis, hands: H
     assert await one.silence_ms() == 60_000
 
 
+async def test_an_answer_that_comes_while_the_others_are_asked_ends_the_silence(store: Redis, hands: Hands) -> None:
+    class Answered(Proofs):
+        """Shares as always; an answer comes between what the store says and what is made of it."""
+
+        async def last_heard(self) -> int:
+            held = await super().last_heard()
+            await answers.heard([])
+            return held
+
+    notes = Notebook()
+    answers = Answers(Answered(store, KEYS), ExchangeClock(hands, START), TIMEOUT_MS, notes.happened)
+    assert await answers.silence_ms() == 0
+    hands.seconds = 90
+    assert await answers.silence_ms() == 0
+    assert notes.names() == []
+
+
+async def test_who_hears_nothing_itself_tells_that_rest_is_back_when_another_hears_it(
+    store: Redis, hands: Hands
+) -> None:
+    notes, others = Notebook(), Notebook()
+    one, other = hearing(store, hands, notes), hearing(store, hands, others)
+    for _ in range(2):
+        for answers in (one, other):
+            await answers.silence_ms()
+        hands.seconds += 60
+        for answers in (one, other):
+            assert await answers.silence_ms() == TIMEOUT_MS
+        await other.heard([])
+        assert await one.silence_ms() == 0
+    assert notes.names() == others.names() == [EventName.REST_AWAY, EventName.REST_BACK] * 2
+
+
+async def test_a_store_that_forgot_what_others_heard_makes_no_silence(store: Redis, hands: Hands) -> None:
+    notes = Notebook()
+    one, other = hearing(store, hands, notes), hearing(store, hands, notes)
+    assert await one.silence_ms() == 0
+    hands.seconds += 60
+    await other.heard([])
+    assert await one.silence_ms() == 0
+    await store.flushall()
+    hands.seconds += 30
+    assert await one.silence_ms() == 30_000
+    assert notes.names() == []
+
+
 async def test_silence_begins_when_somebody_first_asks(store: Redis, hands: Hands) -> None:
     hands.seconds = 1_000
     assert await hearing(store, hands, Notebook()).silence_ms() == 0
