@@ -23,6 +23,7 @@ GROUND = {
     "settings_table",
     "clock",
     "backoff",
+    "cancellation",
     "log",
     "transport",
 } | {
