@@ -23,7 +23,7 @@ GROUND = {
     "settings_table",
     "clock",
     "backoff",
-    "cancellation",
+    "together",
     "log",
     "transport",
 } | {

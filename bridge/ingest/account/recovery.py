@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from bridge import cancellation
+from bridge import together
 from bridge.clock import ExchangeClock, host_ms
 from bridge.errors import RestError, StoreError
 from bridge.exchanges.base import Exchange
@@ -190,13 +190,12 @@ class Recovery:
         self._sweep.calm.clear()
         try:
             await self._sync(reason)
-        except* (RestError, StoreError) as failed:
-            trouble = str(failed.exceptions[0])
-        except* Unreachable as failed:
-            trouble = described(failed.exceptions[0])
+        except (RestError, StoreError) as failure:
+            trouble = str(failure)
+        except Unreachable as failure:
+            trouble = described(failure)
         finally:
             self._sweep.calm.set()
-        cancellation.heed()
         if trouble:
             self._odd.warning("the account is not in step yet: %s", trouble)
         return not trouble
@@ -215,11 +214,8 @@ class Recovery:
         since = max(self._floor, known.synced_at - OVERLAP_MS, now - REACH_MS)
         # The exchange is asked for whole seconds; the one that is still going on belongs to them.
         window = since // SECOND_MS * SECOND_MS, (now // SECOND_MS + 1) * SECOND_MS
-        async with asyncio.TaskGroup() as parts:
-            if orders:
-                parts.create_task(self._sync_orders(known, *window))
-            if positions:
-                parts.create_task(self._sync_positions(known))
+        parts = [self._sync_orders(known, *window)] if orders else []
+        await together.all_of([*parts, self._sync_positions(known)] if positions else parts)
         await self._folding.settled()
         if self._folding.held:
             raise StoreError("more executions are told than the orders have traded")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from websockets.exceptions import WebSocketException
 
-from bridge import cancellation
+from bridge import together
 from bridge.backoff import Backoff
 from bridge.clock import ExchangeClock, host_ms
 from bridge.exchanges.base import (
@@ -129,7 +129,6 @@ class Connection:
             self.held = self._nothing(self._settings)
             self.idle.set()
             self._sink.stirred()
-            cancellation.heed()
             await asyncio.sleep(wait_s)
             self.phase = Phase.IDLE
 
@@ -161,16 +160,10 @@ class Connection:
             await self._time_known()
         if self._turn is not None:
             await self._turn()
-        try:
-            kind = partial(FrameSocket, take=partial(self._take, session))
-            async with opened(self._uri, self._settings, kind) as socket, asyncio.TaskGroup() as parts:
-                receiving = parts.create_task(socket.ended())
-                pinging = parts.create_task(self._ping(socket, session))
-                await self._serve(socket, session)
-                for task in (receiving, pinging):
-                    task.cancel()
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
+        kind = partial(FrameSocket, take=partial(self._take, session))
+        async with opened(self._uri, self._settings, kind) as socket:
+            parts = (socket.ended(), self._ping(socket, session), self._serve(socket, session))
+            await together.first_of(parts)
 
     async def _serve(self, socket: ClientConnection, session: Session) -> None:
         if self._private:
