@@ -25,6 +25,7 @@ from bridge import __version__, cli
 from bridge.simulator.recorded.recording import Recording
 from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
+from tests.children import Child
 from tests.ingest.rig import nobody
 
 COMMANDS = (
@@ -52,12 +53,11 @@ def home(tmp_path: Path) -> dict[str, str]:
     return kept | {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
-def start(home: dict[str, str], *words: str, **settings: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own program
+def start(home: dict[str, str], *words: str, **settings: str) -> Child[str]:
+    return Child[str](
         [sys.executable, "-m", "bridge", *words],
         env=home | settings,
         cwd=home["HOME"],
-        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -72,7 +72,7 @@ def run(home: dict[str, str], *words: str, **settings: str) -> tuple[int, str, s
 
 
 @contextmanager
-def running(home: dict[str, str], *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def running(home: dict[str, str], *words: str, **settings: str) -> Iterator[Child[str]]:
     """A command that runs until it is ended."""
     with start(home, *words, **settings) as process:
         try:
@@ -109,7 +109,7 @@ def here(home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]
     root.handlers[:], root.level = handlers, level
 
 
-def line(process: subprocess.Popen[str]) -> str:
+def line(process: Child[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().rstrip("\n")
 

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from bridge.signals import stopping
+from tests.children import Child
 
 # Is asked to stop, says so, and takes its time.
 SLOW = """
@@ -49,9 +50,7 @@ async def test_afterwards_signals_mean_what_they_meant_before() -> None:
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_ends_the_process_at_once(first: signal.Signals, second: signal.Signals) -> None:
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own text
-        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with Child[str]([sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(first)
