@@ -47,6 +47,10 @@ class RestError(BridgeError):
         self.code = code
 
 
+class UnknownSymbolError(RestError):
+    """The exchange answered that it has no contract of that name."""
+
+
 class StoreError(BridgeError):
     """Redis cannot be reached, refuses us, or holds something that is not ours."""
 

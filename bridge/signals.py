@@ -32,3 +32,9 @@ def stopping() -> Iterator[asyncio.Event]:
     finally:
         for number in _ENDING:
             loop.remove_signal_handler(number)
+
+
+def interruptible() -> None:
+    """Let a Ctrl-C raise `KeyboardInterrupt` from now on: something has begun that is to be undone."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -56,13 +56,14 @@ class Supervisor:
         while not service.started() and not service.stopping.is_set():
             self._tell(f"EXTEND_TIMEOUT_USEC={_START_US}", service.doing())
             await self._pause(service)
-        if not service.stopping.is_set():
-            self._tell("READY=1", service.doing())
+        ready = stopping = False
         while not service.stopping.is_set():
+            # Said again until it was taken: a start of which the manager never hears is one that it ends.
+            ready = ready or self._tell("READY=1", service.doing())
             self._keep(service)
             await self._pause(service)
-        self._tell("STOPPING=1", "draining")
         while True:
+            stopping = stopping or self._tell("STOPPING=1", "draining")
             self._keep(service)
             await asyncio.sleep(self._pause_s)
 
@@ -78,20 +79,25 @@ class Supervisor:
         except TimeoutError:
             pass
 
-    def _tell(self, state: str, doing: str) -> None:
+    def _tell(self, state: str, doing: str) -> bool:
+        """Say what is new, and tell whether that was taken, or nobody is there to be told."""
         lines = [state] if state else []
         if doing != self._said:
-            self._said = doing
             # A line's end in it would begin another assignment.
             lines.append(f"STATUS={' '.join(doing.split())}")
-        if self._address and lines:
-            self._send("\n".join(lines).encode())
+        taken = not self._address or not lines or self._send("\n".join(lines).encode())
+        if taken:
+            self._said = doing
+        return taken
 
-    def _send(self, words: bytes) -> None:
+    def _send(self, words: bytes) -> bool:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as teller:
+                # A manager that is behind with its reading is not waited for: the next look tells it again.
                 teller.settimeout(0)
                 teller.sendto(words, self._address)
         except OSError as trouble:
             # A manager that does not listen is its own trouble; the bridge goes on.
             log.debug("the service manager cannot be told: %s", trouble)
+            return False
+        return True

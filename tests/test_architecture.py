@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.children import finished
 
 ROOT = Path(__file__).parents[1]
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob("bridge/**/*.py")}
@@ -185,5 +186,4 @@ def test_an_ingester_alone_loads_nothing_of_the_other_parts() -> None:
     # What it loads is half of the time it takes to its first connection.
     others = ("bridge.control", "bridge.simulator", "bridge.terminal.printing", "starlette", "uvicorn", "rich")
     asked = f"import sys, bridge.app; print([name for name in sys.modules if name.startswith({others!r})])"
-    loaded = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)  # noqa: S603 - our words
-    assert loaded.stdout == "[]\n"
+    assert finished([sys.executable, "-c", asked]).stdout == "[]\n"

@@ -35,6 +35,7 @@ from bridge.simulator.market.tape import Tape, Trades
 from bridge.store.keys import Keys
 from bridge.timeframes import DAY_MS, HOUR_MS, MINUTE_MS, Timeframe
 from bridge.values import Secret
+from tests.children import child
 from tests.histories import shared
 from tests.support import wait_until
 
@@ -666,33 +667,37 @@ def test_what_cannot_be_meant_is_refused_at_once(
     assert told in str(refusal.value)
 
 
-async def program(simulator: Simulator, home: Path, *words: str, **settings: str) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def program(
+    simulator: Simulator, home: Path, *words: str, **settings: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     kept = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_START") if name in os.environ}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bridge", "backfill", *words),
+    async with child(
+        [sys.executable, "-m", "bridge", "backfill", *words],
         env=kept
         | {"HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[1]), "BITMART_REST_URI": simulator.rest_uri}
         | settings,
         cwd=home,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-    )
+    ) as started:
+        yield started
 
 
 HOUR: Final = ("BTCUSDT", "1m", "--from", "2026-09-23T08:00", "--to", "2026-09-23T09:00")
 
 
 async def test_the_command_fills_a_stream_and_says_so(tmp_path: Path, valkey_url: str, store: Redis) -> None:
-    async with market() as simulator:
-        said = await (await program(simulator, tmp_path, *HOUR, "--redis-url", valkey_url)).communicate()
+    async with market() as simulator, program(simulator, tmp_path, *HOUR, "--redis-url", valkey_url) as command:
+        said = await command.communicate()
     line = f"60 candles of BTCUSDT 1m (0 empty), from 2026-09-23T08:00:00Z to 2026-09-23T08:59:00Z, are in {STREAM}\n"
     assert said == (line.encode(), b"")
     assert await store.xlen(STREAM) == 60
 
 
 async def test_the_command_prints_csv_and_tells_apart_what_it_says(tmp_path: Path) -> None:
-    async with market() as simulator:
-        out, err = await (await program(simulator, tmp_path, *HOUR, "--out", "-", "--json")).communicate()
+    async with market() as simulator, program(simulator, tmp_path, *HOUR, "--out", "-", "--json") as command:
+        out, err = await command.communicate()
         wanted = Wanted(BUSY, Timeframe.M1, moment("2026-09-23T08:00"), moment("2026-09-23T09:00"))
         assert candles(out.decode()) == truth(simulator, wanted)
     summary = json.loads(err)
@@ -710,8 +715,8 @@ async def test_the_command_prints_csv_and_tells_apart_what_it_says(tmp_path: Pat
 
 
 async def test_an_unknown_symbol_ends_the_command_with_two(tmp_path: Path) -> None:
-    async with market() as simulator:
-        command = await program(simulator, tmp_path, "NOSUCHUSDT", *HOUR[1:], "--out", "a.csv")
+    wanted = ("NOSUCHUSDT", *HOUR[1:], "--out", "a.csv")
+    async with market() as simulator, program(simulator, tmp_path, *wanted) as command:
         out, err = await command.communicate()
     assert (command.returncode, out) == (2, b"")
     assert (
@@ -722,10 +727,10 @@ async def test_an_unknown_symbol_ends_the_command_with_two(tmp_path: Path) -> No
 async def test_an_interrupt_ends_the_command_in_order(tmp_path: Path) -> None:
     async with market() as simulator:
         simulator.faults.rest_slow_s = 3.0
-        command = await program(simulator, tmp_path, *HOUR, "--out", "a.csv")
-        await wait_until(lambda: bool(simulator.stats.requests), "the first call")
-        command.send_signal(signal.SIGINT)
-        out, err = await command.communicate()
+        async with program(simulator, tmp_path, *HOUR, "--out", "a.csv") as command:
+            await wait_until(lambda: bool(simulator.stats.requests), "the first call")
+            command.send_signal(signal.SIGINT)
+            out, err = await command.communicate()
         simulator.faults.reset()
     assert (command.returncode, out, err) == (130, b"", b"stopped: no candle came; nothing was written to a.csv\n")
     assert names(tmp_path) == []

@@ -25,6 +25,7 @@ from bridge import __version__, cli
 from bridge.simulator.recorded.recording import Recording
 from bridge.store.embedded.server import EmbeddedServer
 from bridge.store.keys import Keys
+from tests.children import Child, finished
 from tests.ingest.rig import nobody
 
 COMMANDS = (
@@ -52,12 +53,11 @@ def home(tmp_path: Path) -> dict[str, str]:
     return kept | {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
-def start(home: dict[str, str], *words: str, **settings: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - our own program
+def start(home: dict[str, str], *words: str, **settings: str) -> Child[str]:
+    return Child[str](
         [sys.executable, "-m", "bridge", *words],
         env=home | settings,
         cwd=home["HOME"],
-        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -72,7 +72,7 @@ def run(home: dict[str, str], *words: str, **settings: str) -> tuple[int, str, s
 
 
 @contextmanager
-def running(home: dict[str, str], *words: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def running(home: dict[str, str], *words: str, **settings: str) -> Iterator[Child[str]]:
     """A command that runs until it is ended."""
     with start(home, *words, **settings) as process:
         try:
@@ -109,7 +109,7 @@ def here(home: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]
     root.handlers[:], root.level = handlers, level
 
 
-def line(process: subprocess.Popen[str]) -> str:
+def line(process: Child[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().rstrip("\n")
 
@@ -264,6 +264,36 @@ def test_ctrl_c_before_anything_runs_says_nothing(here: Run, monkeypatch: pytest
         code, out, err = here("tail", "--redis-url", "redis://127.0.0.1:6390")
         gc.collect()
     assert (code, out, err.strip(), complaints) == (130, "", "", [])
+
+
+# The installed program and the module; and of what a start imports, a module at its beginning and one at its end.
+@pytest.mark.parametrize("door", [["-m", "bridge"], [str(Path(sys.executable).with_name("bitmart-bridge"))]])
+@pytest.mark.parametrize("imported", ["click", "uvloop"])
+def test_ctrl_c_while_it_loads_ends_it_without_a_word(home: dict[str, str], door: list[str], imported: str) -> None:
+    interrupting = Path(home["HOME"], "interrupting")
+    interrupting.mkdir()
+    (interrupting / f"{imported}.py").write_text(INTERRUPTED, encoding="utf-8")
+    path = f"{interrupting}{os.pathsep}{home['PYTHONPATH']}"
+    told = finished([sys.executable, *door, "tail"], env=home | {"REDIS_URL": NOWHERE, "PYTHONPATH": path})
+    assert (told.returncode, told.stdout, told.stderr) == (130, "", "")
+
+
+def test_ctrl_c_is_ignored_where_who_starts_it_says_so(home: dict[str, str]) -> None:
+    Path(home["HOME"], "click.py").write_text(INTERRUPTED, encoding="utf-8")
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    told = finished([*ignoring, sys.executable, "-m", "bridge"], env=home, cwd=home["HOME"])
+    assert (told.returncode, told.stdout, told.stderr) == (7, "", "")
+
+
+# Where an exception would come out as another one, as it does of a descriptor's `__set_name__`.
+INTERRUPTED = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except BaseException as wrong:
+    raise RuntimeError("it came out as another one") from wrong
+raise SystemExit(7)
+"""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

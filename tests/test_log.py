@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from bridge import log
 from bridge.log import Sampled, configure, shown
+from tests.children import finished
 
 ours = logging.getLogger("ours")
 
@@ -158,13 +158,12 @@ def test_an_output_that_is_stuck_holds_up_neither_the_program_nor_its_end() -> N
     reading, writing = os.pipe()
     try:
         began = time.monotonic()
-        done = subprocess.run(  # noqa: S603 - our own interpreter and our own text
-            [sys.executable, "-c", LOUD], stdout=subprocess.PIPE, stderr=writing, timeout=60, check=True
-        )
+        done = finished([sys.executable, "-c", LOUD], stderr=writing)
         saying_s, ending_s, dropped = map(float, done.stdout.split())
     finally:
         os.close(reading)
         os.close(writing)
+    assert done.returncode == 0
     assert dropped >= 15_000  # what the queue and the pipe hold is all that is left
     assert saying_s < 20
     assert ending_s < 2 * log._END_S + 5  # noqa: SLF001 - how long it says that it takes at most
@@ -175,12 +174,10 @@ def test_an_output_whose_reader_has_gone_is_no_failure() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and our own text
-            [sys.executable, "-c", LOUD], stdout=subprocess.PIPE, stderr=writing, timeout=60, check=True
-        )
+        done = finished([sys.executable, "-c", LOUD], stderr=writing)
     finally:
         os.close(writing)
-    assert len(done.stdout.split()) == 3
+    assert (done.returncode, len(done.stdout.split())) == (0, 3)
 
 
 class Clock:

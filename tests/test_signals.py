@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from bridge.signals import stopping
+from bridge.signals import interruptible, stopping
+from tests.children import Child
 
 # Is asked to stop, says so, and takes its time.
 SLOW = """
@@ -49,9 +50,7 @@ async def test_afterwards_signals_mean_what_they_meant_before() -> None:
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_ends_the_process_at_once(first: signal.Signals, second: signal.Signals) -> None:
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own text
-        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with Child[str]([sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(first)
@@ -59,3 +58,15 @@ def test_the_second_signal_ends_the_process_at_once(first: signal.Signals, secon
         process.send_signal(second)
         _, told = process.communicate(timeout=20)
     assert (process.returncode, told) == (128 + second, "forced\n")
+
+
+@pytest.mark.parametrize(("before", "after"), [(signal.SIG_DFL, signal.default_int_handler), (signal.SIG_IGN,) * 2])
+def test_a_ctrl_c_is_an_exception_where_something_is_to_be_undone_unless_it_is_ignored(
+    before: signal.Handlers, after: object
+) -> None:
+    kept = signal.signal(signal.SIGINT, before)
+    try:
+        interruptible()
+        assert signal.getsignal(signal.SIGINT) is after
+    finally:
+        signal.signal(signal.SIGINT, kept)

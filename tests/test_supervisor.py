@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,23 @@ class Manager:
             except BlockingIOError:
                 return self.heard
 
+    def fill(self, address: str) -> None:
+        """Let so much wait to be read that nothing more is taken."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            with suppress(BlockingIOError):
+                while True:
+                    other.sendto(b"OTHER=1", _spelled(address))
+
+
+def _spelled(address: str) -> str:
+    return f"\0{address[1:]}" if address.startswith("@") else address
+
 
 @contextmanager
 def managing(address: str) -> Iterator[Manager]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(f"\0{address[1:]}" if address.startswith("@") else address)
+        listener.bind(_spelled(address))
         listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
         yield Manager(listener)
 
@@ -104,6 +117,36 @@ async def test_a_stop_before_the_start_is_told_without_a_ready(tmp_path: Path) -
         async with running(Supervisor(address).attend(going.service)):
             await wait_until(lambda: "STOPPING=1" in manager.listen(), "it stops")
             assert "READY=1" not in manager.heard
+
+
+async def test_what_a_busy_manager_did_not_take_is_told_again(address: str) -> None:
+    going, looks = Going(), 0
+
+    def counted() -> list[str]:
+        nonlocal looks
+        looks += 1
+        return []
+
+    async def looked(times: int) -> None:
+        so_far = looks
+        await wait_until(lambda: looks >= so_far + times, "it looks again and again")
+
+    service = dataclasses.replace(going.service, ill=counted)
+    going.started, going.doing = True, "serves"
+    with managing(address) as manager:
+        manager.fill(address)
+        async with running(Supervisor(address, watchdog_s=0.02).attend(service)):
+            await looked(3)
+            await wait_until(lambda: "READY=1" in manager.listen(), "it is ready")
+            await wait_until(lambda: manager.listen().count("WATCHDOG=1") >= 3, "it is alive")
+            assert manager.heard.count("READY=1") == manager.heard.count("STATUS=serves") == 1
+            manager.fill(address)
+            going.stopping.set()
+            await looked(3)
+            await wait_until(lambda: "STOPPING=1" in manager.listen(), "it stops")
+            seen = manager.heard.count("WATCHDOG=1")
+            await wait_until(lambda: manager.listen().count("WATCHDOG=1") >= seen + 3, "it is alive while it drains")
+            assert manager.heard.count("STOPPING=1") == manager.heard.count("STATUS=draining") == 1
 
 
 @pytest.mark.parametrize("address", ["", "/nowhere/at/all", "@nobody-listens-here"])

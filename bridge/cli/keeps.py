@@ -120,6 +120,9 @@ def progress_of(label: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda _done, _expected: None
         return
+    from bridge.signals import interruptible
+
+    interruptible()  # a bar hides the cursor and has to give it back
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
         def show(done: int, expected: int) -> None:

@@ -144,7 +144,7 @@ class Call(Generic[T]):
     """One REST call: what to ask for, how often its path may be called in two seconds, and how to read the answer.
 
     `read` takes status, headers (names in lower case) and body, and raises `RestError` for every answer that isn't a
-    success.
+    success: `UnknownSymbolError` for one that there is no such contract.
     """
 
     path: str

@@ -76,6 +76,7 @@ class Faults:
         rest_start_exclusive: A kline row that opens exactly at start_time is left out.
         rest_truncate: A kline window of more than 500 candles is cut to its first 500 instead of being refused.
         rest_odd_bounds: Kline rows whose close lies above their high, as one client reported.
+        rest_unknown: Public REST knows no contracts of these names, as before they are listed.
         rest_trade_ids: REST names executions by other numbers than the socket does; nothing documents that they are the
             same, and no capture shows both.
         gateway_message: Gateway errors (30xxx) use `message` instead of `msg`.
@@ -140,6 +141,7 @@ class Faults:
     rest_start_exclusive: bool = False
     rest_truncate: bool = False
     rest_odd_bounds: bool = False
+    rest_unknown: Collection[str] = ()
     rest_trade_ids: bool = False
     gateway_message: bool = False
     maintenance: bool = False

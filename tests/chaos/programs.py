@@ -95,13 +95,13 @@ class IngesterProgram:
             "INGESTER_ID": name,
             **environment,
         }
-        self._process: Child | None = None
+        self._process: Child[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
         self.lives += 1
         with self.output.open("ab") as output:
-            self._process = Child(
+            self._process = Child[bytes](
                 [sys.executable, "-m", "tests.chaos.hurried", "ingest"],
                 cwd=self._folder,
                 env=self._environment,

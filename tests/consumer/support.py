@@ -16,6 +16,7 @@ from bridge.consumer import Entry, Missed, connect
 from bridge.records import Entry as AnyRecord
 from bridge.records import Kline, Resync, fields_of
 from bridge.store.keys import Keys
+from tests.children import child
 from tests.consumers.support import candle, orders, publish
 from tests.store.support import MINUTE_MS, OPEN_TIME
 
@@ -82,12 +83,10 @@ def noted(told: list[tuple[str, int | None]]) -> Callable[[Missed], None]:
 @asynccontextmanager
 async def program(text: str, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a Python program in a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", text, *words), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    async with child([sys.executable, "-c", text, *words], cwd=ROOT, stdout=asyncio.subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()

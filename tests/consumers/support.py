@@ -19,7 +19,7 @@ from bridge.store.writing.lane import Lane
 from bridge.store.writing.writer import Writer
 from bridge.timeframes import Timeframe
 from bridge.values import Secret
-from tests.children import guarded
+from tests.children import child
 from tests.store.support import APPENDS, KLINE, MINUTE_MS, ORDER, changed, run
 from tests.support import wait_until
 
@@ -66,28 +66,21 @@ class Sample:
 @asynccontextmanager
 async def sample(name: str, *words: str | Path, url: str) -> AsyncIterator[Sample]:
     """Run `consumers/<name>` against the Redis at `url`."""
-    async with program(sys.executable, SAMPLES / name, *words, url=url) as running:
-        yield running
+    async with program(sys.executable, SAMPLES / name, *words, url=url) as started:
+        yield started
 
 
 @asynccontextmanager
 async def program(*words: str | Path, url: str, folder: Path | None = None) -> AsyncIterator[Sample]:
     """Run a program against the Redis at `url`, in a folder."""
-    with guarded(words) as (command, listening):
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=folder,
-            env=environment(url),
-            stdin=listening,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        running = Sample(process)
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    async with child(words, cwd=folder, env=environment(url), **pipes) as process:
+        started = Sample(process)
         try:
-            yield running
+            yield started
         finally:
             if process.returncode is None:
-                await running.kill()
+                await started.kill()
 
 
 def environment(url: str) -> dict[str, str]:

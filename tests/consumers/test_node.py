@@ -6,12 +6,12 @@ import fcntl
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from bridge.store.embedded.server import EmbeddedServer
+from tests.children import finished
 from tests.consumers.support import SAMPLES, candle, program, publish_closed
 from tests.store.processes import own_port
 from tests.store.support import changed
@@ -41,7 +41,7 @@ def install(npm: str, copy: Path) -> None:
     """Bring what the sample needs into a copy of it."""
     shutil.copytree(SAMPLES / "node", copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
     words = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--fetch-retries=0")
-    done = subprocess.run([npm, *words], cwd=copy, capture_output=True, text=True, check=False, timeout=100)  # noqa: S603 - npm
+    done = finished([npm, *words], timeout=100, cwd=copy, start_new_session=True)
     if done.returncode:
         pytest.skip(f"npm cannot install: the Node.js sample is left out ({done.stderr.strip()[-200:]})")
 

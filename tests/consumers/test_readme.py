@@ -35,6 +35,7 @@ from bridge.records import (
 )
 from bridge.store.desired import Desired
 from bridge.timeframes import Timeframe
+from tests.children import child
 from tests.consumers.support import KEYS, SAMPLES, candle, environment, publish, publish_closed, sample
 from tests.store.support import FILL, ORDER, POSITION, changed
 from tests.support import wait_until
@@ -74,10 +75,9 @@ def stand_in(tmp_path: Path) -> Path:
 async def words_from(shell: str, line: str, url: str, stand_in: Path) -> list[str]:
     """Return the words that `redis-cli` gets when a shell runs `line`."""
     path = f"{stand_in}{os.pathsep}{os.environ['PATH']}"
-    process = await asyncio.create_subprocess_exec(
-        shell, "-c", line, env=environment(url) | {"PATH": path}, stdout=asyncio.subprocess.PIPE
-    )
-    told, _ = await process.communicate()
+    surroundings = environment(url) | {"PATH": path}
+    async with child([shell, "-c", line], env=surroundings, stdout=asyncio.subprocess.PIPE) as process:
+        told, _ = await process.communicate()
     assert process.returncode == 0
     return told.decode().split("\0")[:-1]
 

@@ -11,7 +11,7 @@ from typing import Final
 import redis
 
 from bridge.store.embedded.server import find_binary
-from tests.children import Child
+from tests.children import Child, finished
 from tests.store.processes import own_port
 
 ROOT: Final = Path(__file__).parents[2]
@@ -43,9 +43,7 @@ class RedisWithUsers:
 
 def made_secrets(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the script that invents a deployment's secrets."""
-    return subprocess.run(  # noqa: S603 - our own script
-        [ROOT / "deploy/make-secrets", folder, *words], capture_output=True, text=True, check=False, timeout=30
-    )
+    return finished([ROOT / "deploy/make-secrets", folder, *words], timeout=30)
 
 
 @contextmanager
@@ -67,7 +65,7 @@ def redis_with_users(folder: Path, *options: str) -> Iterator[RedisWithUsers]:
         "",
     ]
     with (folder / "redis.log").open("wb") as log:
-        process = Child([*command, "--aclfile", secrets / "users.acl", *options], stdout=log, stderr=log)
+        process = Child[bytes]([*command, "--aclfile", secrets / "users.acl", *options], stdout=log, stderr=log)
     try:
         _answers(store)
         yield store

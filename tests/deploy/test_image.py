@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -16,6 +15,7 @@ import pytest
 
 from bridge import settings
 from bridge.store.embedded.server import EmbeddedServer
+from tests.children import Child, finished
 from tests.deploy.tools import DEPLOY, ROOT, run, tool, understood
 from tests.store.processes import own_port
 from tests.support import wait_until
@@ -115,13 +115,10 @@ async def test_a_user_without_rights_runs_it_from_a_tree_that_nobody_may_write(
     log = tmp_path / "said"
 
     def health() -> int:
-        asked = subprocess.run(  # noqa: S603 - our own program
-            [*program, "health"], cwd=tree, env=environment, capture_output=True, check=False, timeout=30
-        )
-        return asked.returncode
+        return finished([*program, "health"], cwd=tree, env=environment, timeout=30).returncode
 
     with log.open("wb") as said:
-        control = subprocess.Popen([*program, "control"], cwd=tree, env=environment, stderr=said)  # noqa: S603, ASYNC220 - the same
+        control = Child[bytes]([*program, "control"], cwd=tree, env=environment, stderr=said)
         try:
             await wait_until(lambda: health() == 0, f"the API is well; see {log}", 40)
         finally:

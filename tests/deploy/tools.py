@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from bridge.cli import cli
+from tests.children import finished
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
@@ -28,9 +28,7 @@ def tool(name: str, package: str) -> str:
 
 def run(*command: str | Path, environment: Mapping[str, str] | None = None) -> str:
     """Run a tool that must be content, and return what it says."""
-    done = subprocess.run(  # noqa: S603 - tools named by the tests
-        command, capture_output=True, text=True, check=False, timeout=60, env=environment
-    )
+    done = finished(command, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from tests.children import child
 from tests.guides.blocks import ROOT
 from tests.scenarios.stage import Program
 from tests.support import wait_until
@@ -138,27 +139,26 @@ async def typed(line: str, folder: Path, environment: Mapping[str, str], *, endl
     kept = {name: value for name, value in environment.items() if name not in named}
     output = folder / "said"
     with output.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-c", f"exec {rest}" if endless else rest),
+        async with child(
+            ["/bin/sh", "-c", f"exec {rest}" if endless else rest],
             cwd=folder,
             env=kept | assignments,
             stdout=file,
             stderr=file,
             start_new_session=True,
-        )
-        try:
-            if endless:
-                await wait_until(
-                    lambda: process.returncode is not None or output.stat().st_size > 0, f"words of {line}", _LONG_S
-                )
-                assert process.returncode is None, output.read_text(encoding="utf-8")
-                os.killpg(process.pid, signal.SIGINT)
-            async with asyncio.timeout(_LONG_S):
-                await process.wait()
-        finally:
-            if process.returncode is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+        ) as process:
+            try:
+                if endless:
+                    await wait_until(
+                        lambda: process.returncode is not None or output.stat().st_size > 0, f"words of {line}", _LONG_S
+                    )
+                    assert process.returncode is None, output.read_text(encoding="utf-8")
+                    os.killpg(process.pid, signal.SIGINT)
+                async with asyncio.timeout(_LONG_S):
+                    await process.wait()
+            finally:
+                if process.returncode is None:
+                    os.killpg(process.pid, signal.SIGKILL)
     return Told(output.read_text(encoding="utf-8"), process.returncode)
 
 

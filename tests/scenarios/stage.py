@@ -38,12 +38,12 @@ class Program:
             "PYTHONWARNINGS": "error",
             **environment,
         }
-        self._process: Child | None = None
+        self._process: Child[bytes] | None = None
 
     def start(self) -> None:
         """Start it."""
         with self.output.open("ab") as output:
-            self._process = Child(
+            self._process = Child[bytes](
                 [sys.executable, "-m", "bridge", *self._arguments],
                 cwd=self._folder,
                 env=self._environment,
@@ -52,7 +52,7 @@ class Program:
             )
 
     @property
-    def process(self) -> Child:
+    def process(self) -> Child[bytes]:
         """The running process."""
         assert self._process is not None
         return self._process

@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import PIPE, STDOUT, CompletedProcess, run
+from subprocess import STDOUT, CompletedProcess
 from typing import Final
 
 import pytest
 
+from tests.children import finished
 from tests.scenarios.stage import NOWHERE, ROOT, Program
 from tests.store.processes import own_port
 
@@ -123,16 +124,8 @@ def carried_out(command: Command, folder: Path, taken: str) -> CompletedProcess[
         (folder / ".env").write_bytes(command.dotenv)
     settings = {name: taken if value == "taken" else value for name, value in command.settings.items()}
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), **settings}
-    return run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "bridge", *command.arguments.split()],
-        cwd=folder,
-        env=environment,
-        stdout=PIPE,
-        stderr=STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    words = [sys.executable, "-m", "bridge", *command.arguments.split()]
+    return finished(words, cwd=folder, env=environment, stderr=STDOUT)
 
 
 @pytest.fixture(scope="module")

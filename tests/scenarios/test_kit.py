@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from redis.exceptions import NoPermissionError, RedisClusterException
 
 from bridge.consumer import GroupReader, HashPositions, Reader, connect
+from tests.children import finished
 from tests.consumer.support import KEYS, ROOT, candle, connected, put, put_orders, taken
 from tests.scenarios.whole import LIVE
 from tests.store.clusters import SLOTS
@@ -107,7 +107,8 @@ def test_the_kit_needs_nothing_but_redis_hiredis_and_msgspec(valkey_url: str) ->
     with connected(valkey_url) as client:
         put(client, LIVE, candle(1))
     words = [sys.executable, "-c", BOT, valkey_url, LIVE]
-    told = subprocess.run(words, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    told = finished(words)
+    assert told.returncode == 0, told.stderr
     # A bot has read a candle; nothing that reading doesn't need was imported for that.
     symbol, modules, missing = told.stdout.splitlines()
     assert symbol == "BTCUSDT"

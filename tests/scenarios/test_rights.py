@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import httpx2
 
 from bridge.store.keys import Keys
+from tests.children import finished
 from tests.deploy.redis_users import ROOT
 from tests.deploy.stage import Deployment, deployed
 from tests.support import wait_until
@@ -56,7 +56,6 @@ async def test_all_parts_do_their_whole_work_with_the_rights_they_are_given(tmp_
 def seen(stage: Deployment, *words: str) -> str:
     """Return what the command line shows to the user that may only look."""
     environment = {"PYTHONPATH": str(ROOT), "REDIS_URL_FILE": str(stage.store.secrets / "redis-url-observer")}
-    return subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "bridge", *words],
-        capture_output=True, text=True, check=True, env=environment, cwd=stage.store.folder, timeout=60,
-    ).stdout  # fmt: skip
+    told = finished([sys.executable, "-m", "bridge", *words], env=environment, cwd=stage.store.folder)
+    assert told.returncode == 0, told.stderr
+    return told.stdout

@@ -18,6 +18,7 @@ import pytest
 
 from bridge.simulator import Simulator
 from bridge.store.embedded.server import EmbeddedServer
+from tests.children import Child
 from tests.ingest.rig import market
 from tests.scenarios.stage import ROOT, Program
 from tests.store.processes import own_port
@@ -60,7 +61,7 @@ async def prometheus(folder: Path, configuration: str) -> AsyncIterator[httpx2.A
     (folder / "prometheus.yml").write_text(configuration, encoding="utf-8")
     address = f"127.0.0.1:{own_port()}"
     with (folder / "prometheus.out").open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603, ASYNC220 - a program of the system, which runs beside us
+        process = Child[bytes](
             [
                 server,
                 f"--config.file={folder / 'prometheus.yml'}",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+
+from tests.children import finished
 
 ROOT: Final = Path(__file__).parents[2]
 EXCUSED: Final = {
@@ -19,10 +20,8 @@ EXCUSED: Final = {
 
 
 def test_bandit_finds_nothing_that_has_no_reason() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bandit", "--quiet", "--format", "json", "--recursive", "bridge", "consumers"],
-        capture_output=True, text=True, check=False, cwd=ROOT, timeout=100,
-    )  # fmt: skip
+    words = ["-m", "bandit", "--quiet", "--format", "json", "--recursive", "bridge", "consumers"]
+    done = finished([sys.executable, *words], timeout=100, cwd=ROOT)
     report = json.loads(done.stdout)
     assert report["errors"] == []
     found = {(row["filename"], row["test_id"]): row for row in report["results"]}

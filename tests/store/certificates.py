@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.children import finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def issued(folder: Path) -> Certificates:
         pytest.skip("openssl is missing: nothing is tried by TLS")
 
     def run(*words: str) -> None:
-        subprocess.run([openssl, *words], cwd=folder, check=True, capture_output=True)  # noqa: S603 - ours
+        done = finished([openssl, *words], cwd=folder)
+        assert done.returncode == 0, done.stderr
 
     new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
     run(*new, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem")

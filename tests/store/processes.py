@@ -68,7 +68,7 @@ class Server:
         self.folder = folder
         self.port = own_port()
         self._options = options
-        self._process: Child | None = None
+        self._process: Child[bytes] | None = None
         self.control: Any = redis.Redis(
             host=HOST, port=self.port, decode_responses=True, retry=Retry(NoBackoff(), 0), protocol=2
         )
@@ -108,7 +108,7 @@ class Server:
         config.write_text("\n".join(lines) + "\n")
         words = [str(find_binary()), str(config), *self._words()]
         with (self.folder / "server.log").open("ab") as log:
-            self._process = Child(words, stdout=log, stderr=log, start_new_session=True)
+            self._process = Child[bytes](words, stdout=log, stderr=log, start_new_session=True)
         settled(self._answers, f"an answer on port {self.port}; see {self.folder / 'server.log'}")
 
     def kill(self) -> None:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bridge.errors import RestError
+from bridge.errors import RestError, UnknownSymbolError
 from bridge.exchanges.base import Call, Credentials
 from bridge.exchanges.bitmart import codes
 from bridge.exchanges.bitmart.rest import data_of
@@ -40,7 +40,6 @@ MOST_OPEN: Final = 100
 OFTEN: Final = 40
 _SELDOM: Final = 5
 _UNKNOWN_ORDER: Final = (40035, 40037)
-_UNKNOWN_SYMBOL: Final = 40034
 _NO_ORDER: Final = ("", "0", "-")
 _SIDES: Final = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _EVENTS: Final = {
@@ -148,8 +147,8 @@ def rows_of(symbol: str, record: Callable[[T], R], shape: type[T]) -> Callable[[
     def read(status: int, body: bytes) -> list[R]:
         try:
             return each(record, shape, status, body)
-        except RestError as refused:
-            if symbol and refused.code == _UNKNOWN_SYMBOL:
+        except UnknownSymbolError:
+            if symbol:
                 return []
             raise
 

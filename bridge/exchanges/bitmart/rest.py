@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bridge.errors import RestError
+from bridge.errors import RestError, UnknownSymbolError
 from bridge.exchanges.base import Call, Contract, ServerTime
 from bridge.exchanges.bitmart.topics import kline_of
 from bridge.exchanges.bitmart.wire import Candle, ContractsBody, KlineRow, KlineStamp, Reply, TimeBody
@@ -22,6 +22,8 @@ from bridge.timeframes import MINUTE_MS, Timeframe
 T = TypeVar("T")
 
 OK: Final = 1000
+# The code of Symbol Not Exist (wire 2026-09).
+_UNKNOWN_SYMBOL: Final = 40034
 # 12 calls of a path in 2 s are allowed (docs); running exactly at that drew refusals (seen), so 10 are planned.
 PUBLIC_PER_2S: Final = 10
 # 500 rows is the most that a window may span, else it is refused with 40039; one of them is the overlap.
@@ -110,7 +112,8 @@ def data_of(status: int, body: bytes, shape: type[T], *, quoted: bool = False) -
     """Return the data of a successful reply; with `quoted`, its numbers may stand in quotes.
 
     Raises:
-        RestError: it is no success, or its data has not the shape.
+        UnknownSymbolError: there is no such contract.
+        RestError: it is no success either, or its data has not the shape.
     """
     try:
         reply = _read_reply(body)
@@ -120,7 +123,8 @@ def data_of(status: int, body: bytes, shape: type[T], *, quoted: bool = False) -
     text = str(reply.code)
     code = int(text) if text.isdecimal() and len(text) <= _LONGEST_CODE else 0
     if status != 200 or code != OK:  # noqa: PLR2004 - HTTP's own number
-        raise RestError(f"HTTP {status}, code {code}: {reply.message or reply.msg}", status=status, code=code)
+        refusal = UnknownSymbolError if code == _UNKNOWN_SYMBOL else RestError
+        raise refusal(f"HTTP {status}, code {code}: {reply.message or reply.msg}", status=status, code=code)
     try:
         return msgspec.json.decode(reply.data, type=shape, strict=not quoted)
     except _UNREADABLE as wrong:

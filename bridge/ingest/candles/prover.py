@@ -16,9 +16,10 @@ import msgspec
 
 from bridge.buckets import Buckets
 from bridge.clock import ExchangeClock, host_ms
-from bridge.errors import RestError
+from bridge.errors import RestError, UnknownSymbolError
 from bridge.exchanges.base import Exchange
 from bridge.ingest.candles.closed import Closed, How
+from bridge.ingest.candles.refusals import Refusals
 from bridge.ingest.candles.series import Series
 from bridge.log import Sampled
 from bridge.records import EventName, Kline, Source
@@ -72,6 +73,7 @@ class Prover:
         self._series: dict[tuple[str, str], Series] = {}
         self._topics: dict[str, tuple[str, str]] = {}
         self._busy: set[tuple[str, str]] = set()
+        self._refusals = Refusals()
         self._looking = asyncio.Lock()
         self._early: set[str] = set()
         self._orphans: dict[tuple[str, str], int] = {}
@@ -90,6 +92,7 @@ class Prover:
             self._series.pop(key, None)
             self._orphans.pop(key, None)
             self._gaps.discard(key)
+            self._refusals.forget(key[0])
         for name in topics - self._topics.keys():
             topic = self._exchange.topic(name)
             timeframe = topic.timeframe or Timeframe.M1
@@ -106,16 +109,15 @@ class Prover:
             # The host's date says nothing about candles: it counts from when the exchange's time is known.
             self._early.add(topic)
             return
-        series = self._series.get(self._topics.get(topic, ("", "")))
-        if series is not None:
+        if (series := self._series.get(self._topics.get(topic, ("", "")))) is not None:
             series.listening(self._clock.now_ms())
+            self._refusals.forget(series.symbol)
 
     def interrupted(self, topics: Iterable[str], under_way: Iterable[Kline]) -> None:
         """Take note that these topics are listened to no more, while these candles were under way."""
         for topic in topics:
             self._early.discard(topic)
-            series = self._series.get(self._topics.get(topic, ("", "")))
-            if series is not None:
+            if (series := self._series.get(self._topics.get(topic, ("", "")))) is not None:
                 series.listening(None)
         self._orphans.update({(kline.symbol, kline.timeframe): kline.open_time for kline in under_way})
 
@@ -194,6 +196,7 @@ class Prover:
                 while (key := self._first_due()) is None:  # noqa: ASYNC110 - the clock is no part of the event loop
                     await asyncio.sleep(_LOOK_S / max(1.0, self._clock.rate))
                 self._busy.add(key)
+                self._refusals.asked(key[0], self._clock.now_ms())
             try:
                 await self._ask(key, self._series[key])
             finally:
@@ -205,10 +208,15 @@ class Prover:
         now, first, earliest = self._clock.now_ms(), None, 0
         for key, series in self._series.items():
             deadline = series.due(now)
-            if deadline is None or key in self._busy or (first is not None and deadline >= earliest):
+            if deadline is None or key in self._busy:
                 continue
             contract = self._listing.contracts.get(key[0])
-            if contract is None or contract.trading or not contract.idle:
+            if contract is None:
+                # What is listed is asked for as ever, though REST may refuse it for a while.
+                deadline = self._refusals.deadline(key[0], deadline, now)
+            elif contract.idle and not contract.trading:
+                continue
+            if deadline is not None and (first is None or deadline < earliest):
                 first, earliest = key, deadline
         return first
 
@@ -223,8 +231,11 @@ class Prover:
             rows = await self._rest.send(call)
         except RestError as trouble:
             self._odd.warning("candles of %s %s cannot be fetched: %s", *key, trouble)
+            if isinstance(trouble, UnknownSymbolError):
+                self._refusals.refused(series.symbol, self._clock.now_ms())
             proven = series.failed(self._clock.now_ms(), await self._answers.silence_ms())
         else:
+            self._refusals.forget(series.symbol)
             proven = series.prove(rows, window, sent_ms, self._clock.now_ms())
             if series.mute():
                 self._mute[series.symbol] = None

@@ -45,7 +45,7 @@ class PublicRest:
         these only the refusal was observed (by one client); the others are unknown on the wire: our choice.
         """
         symbol = query.get("symbol", "")
-        if symbol not in self.market.contracts:
+        if not self._knows(symbol):
             raise RefusalError(400, 40034, "Symbol Not Exist")  # observed on the wire 2026-09
         step = query.get("step", "1")
         if not step.isdecimal() or int(step) not in REST_STEPS:
@@ -57,14 +57,18 @@ class PublicRest:
     async def details(self, query: Query) -> Reply:
         """One contract or all of them, delisted ones included; pauses between them, as each adds up a day."""
         symbol = query.get("symbol")
-        if symbol is not None and symbol not in self.market.contracts:
+        if symbol is not None and not self._knows(symbol):
             raise RefusalError(400, 40012, "SYMBOL_NOT_EXIST")  # observed on the wire 2026-09
-        contracts = [self.market.contracts[symbol]] if symbol else self.market.contracts.values()
+        every = [self.market.contracts[symbol]] if symbol else self.market.contracts.values()
+        contracts = [contract for contract in every if self._knows(contract.symbol)]
         rows = []
         for contract in contracts:
             rows.append(self._contract(contract))
             await asyncio.sleep(0)
         return ok({"symbols": rows})
+
+    def _knows(self, symbol: str) -> bool:
+        return symbol in self.market.contracts and symbol not in self.faults.rest_unknown
 
     async def time(self, _: Query) -> Reply:
         """Market time; the header tells that it may run faster than the host's."""

@@ -14,18 +14,32 @@ if TYPE_CHECKING:
 
 # The shell leaves a guard behind in the background and then becomes the command itself. The pipe moves to descriptor 3
 # because a background job's own stdin is /dev/null. The command gets neither the pipe nor the terminal. A line on the
-# pipe dismisses the guard; the pipe's end without one means that we are gone, and ends the command. What the command
-# writes is for its owner alone: said here, because not every event loop's subprocesses can be told.
+# pipe dismisses the guard; the pipe's end without one means that we are gone, and ends the command: by a SIGTERM, and
+# after as many seconds as the first argument says by a SIGKILL, which its group gets too if it leads one. What ends the
+# group does not end the guard before the command has ended.
 GUARD: Final = """
-umask 077
 exec 3<&0
-(read -r dismissed <&3 || kill -TERM $$) >/dev/null 2>&1 &
+patience=$1
+shift
+(
+    trap '' HUP TERM
+    read -r dismissed <&3 && exit
+    kill -s TERM $$
+    while [ "$patience" -gt 0 ] && kill -0 $$; do
+        patience=$((patience - 1))
+        sleep 1
+    done
+    kill -s KILL $$
+    kill -s KILL -- -$$
+) >/dev/null 2>&1 &
 exec "$@" </dev/null 3<&-
 """
+# What the command writes is for its owner alone: said here, because not every event loop's subprocesses can be told.
+_PRIVATE: Final = f"umask 077{GUARD}"
 
 
 class GuardedProcess:
-    """A child process that gets a SIGTERM when we end without having stopped it, however we end.
+    """A child process that is ended when we end without having stopped it, however we end.
 
     The system tells of our end by closing our end of a pipe. What listens at the other is a subshell of the `sh` that
     then turns into the command: so the command is our own child, with the process id and the exit status we see, and no
@@ -45,8 +59,13 @@ class GuardedProcess:
         self._end = asyncio.create_task(self._dismiss_at_end(guard))
 
     @classmethod
-    async def start(cls, command: Sequence[str], output: int) -> Self:
-        """Run `command` in a session of its own; what it prints goes to the descriptor `output`.
+    async def start(cls, command: Sequence[str], output: int, patience_s: int = 10) -> Self:
+        """Run `command` in a session of its own.
+
+        Args:
+            command: what to run.
+            output: the descriptor that it prints to.
+            patience_s: when we are gone it gets a SIGTERM; if it still runs so many seconds later, a SIGKILL.
 
         Raises:
             OSError: no process can be started. A command that isn't there ends with code 127 instead.
@@ -55,7 +74,7 @@ class GuardedProcess:
         try:
             process = await asyncio.create_subprocess_exec(
                 "/bin/sh",
-                *("-c", GUARD, "guard", *command),
+                *("-c", _PRIVATE, "guard", str(patience_s), *command),
                 stdin=listening,
                 stdout=output,
                 stderr=output,

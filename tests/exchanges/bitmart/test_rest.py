@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.errors import RestError
+from bridge.errors import RestError, UnknownSymbolError
 from bridge.exchanges.base import Contract, ServerTime
 from bridge.exchanges.bitmart import BitMart
 from bridge.records import Kline
@@ -215,3 +215,12 @@ def test_nothing_but_a_rest_error_comes_out(status: int, body: bytes) -> None:
             read(status, {}, body)
         except RestError as refusal:
             assert refusal.status == status  # noqa: PT017 - most bodies are refused, but some may be right
+
+
+def test_that_there_is_no_such_contract_is_told_from_other_refusals() -> None:
+    call = EXCHANGE.klines_call("NOPEUSDT", Timeframe.M1, 0, 60_000)
+    with pytest.raises(UnknownSymbolError, match="Symbol Not Exist"):
+        call.read(400, {}, b'{"code": 40034, "message": "Symbol Not Exist"}')
+    with pytest.raises(RestError) as other:
+        call.read(400, {}, b'{"code": 40038, "message": "Invalid K-Line Step"}')
+    assert not isinstance(other.value, UnknownSymbolError)

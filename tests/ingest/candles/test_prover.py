@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from redis.asyncio import Redis
 
+from bridge.ingest.candles import refusals
 from bridge.ingest.candles.prover import Prover
 from bridge.ingest.ingester import Ingester
 from bridge.ingest.rest import listing, pace
@@ -392,6 +393,35 @@ async def test_a_delisted_contract_is_left_in_peace(valkey_url: str) -> None:
     async with staged(exchange(), valkey_url, (LIVELY, "1m"), ("DEL001USDT", "1m")) as stage, stage.ingester():
         await stage.until_closed(await stage.until_later(3), (LIVELY, "1m"))
         assert await stage.closed("DEL001USDT", "1m") == []
+
+
+async def test_contracts_that_nobody_knows_leave_the_calls_to_the_others(valkey_url: str) -> None:
+    unknown = [(f"NOPE{number}USDT", timeframe) for number in range(20) for timeframe in ("1m", "5m", "15m")]
+    async with staged(exchange(), valkey_url, *unknown, (LIVELY, "1m")) as stage:
+        # Five calls in a minute of the exchange's: twelve times as many would ask for each unknown series once.
+        async with stage.ingester(rest_calls_per_2s=40):
+            # The first of them may come with the stream's beginning.
+            for _ in range(3):
+                await stage.until_closed(await stage.until_later(4), (LIVELY, "1m"))
+        await stage.compare(LIVELY, "1m")
+
+
+@pytest.mark.parametrize("known_by", ["the list", "its topic"])
+async def test_a_contract_that_becomes_known_is_asked_for_as_ever(
+    valkey_url: str, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "_FIRST_WAIT_MS", int(NEVER_S * 240_000))
+    refresh_s, retry_s = (0.1, NEVER_S) if known_by == "the list" else (NEVER_S, 0.1)
+    async with staged(exchange(), valkey_url, (LIVELY, "1m"), ("ETHUSDT", "1m")) as stage:
+        faults = stage.simulator.faults
+        faults.rest_unknown, faults.refuse_topics = ["ETHUSDT"], topics(("ETHUSDT", "1m"))
+        async with stage.ingester(contracts_refresh_s=refresh_s, rejected_retry_s=retry_s) as ingester:
+            await stage.until_event("topic_rejected")
+            await wait_until(lambda: ingester.vitals.rest.failures > 0, "REST refuses it, too")
+            await stage.until_closed(await stage.until_later(10), (LIVELY, "1m"))
+            assert ingester.vitals.rest.failures == 1
+            faults.reset()
+            await stage.until_right()
 
 
 async def test_an_entry_of_somebody_elses_stops_its_own_series_alone(valkey_url: str) -> None:

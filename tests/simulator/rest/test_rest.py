@@ -116,6 +116,19 @@ async def test_history_ends_somewhere_and_periods_without_trades_are_left_out() 
     assert flat["open_price"] == flat["high_price"] == flat["low_price"] == flat["close_price"]
 
 
+async def test_what_rest_is_told_not_to_know_is_neither_listed_nor_answered() -> None:
+    async with still() as simulator:
+        before = await get(simulator, KLINE, symbol="ETHUSDT", step=1, start_time=NOW_S - 60, end_time=NOW_S)
+        simulator.faults.rest_unknown = ["ETHUSDT"]
+        listed = {row["symbol"] for row in (await data(simulator, "/contract/public/details"))["symbols"]}
+        one = await get(simulator, "/contract/public/details", symbol="ETHUSDT")
+        after = await get(simulator, KLINE, symbol="ETHUSDT", step=1, start_time=NOW_S - 60, end_time=NOW_S)
+    assert before.json()["code"] == 1000
+    assert "BTCUSDT" in listed
+    assert "ETHUSDT" not in listed
+    assert (one.json()["code"], after.json()["code"]) == (40012, 40034)
+
+
 @pytest.mark.parametrize(
     ("query", "code", "message"),
     [

@@ -19,6 +19,7 @@ from redis.exceptions import OutOfMemoryError
 
 from bridge.store.embedded import server as embedded
 from bridge.store.embedded.server import EmbeddedServer, EmbeddedServerError, find_binary, running
+from tests.children import child
 from tests.support import wait_until
 
 if TYPE_CHECKING:
@@ -49,20 +50,19 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def owner_process(directory: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, Any]]]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", OWNER, str(directory), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    told = json.loads(await process.stdout.readline())
-    try:
-        yield process, told
-    finally:
-        os.kill(told["child"], signal.SIGKILL)
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        with suppress(ProcessLookupError):  # a test that failed may leave the server halted, unable to end
-            os.kill(told["pid"], signal.SIGCONT)
+    words = [sys.executable, "-c", OWNER, directory]
+    async with child(words, stdout=asyncio.subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        told = json.loads(await process.stdout.readline())
+        try:
+            yield process, told
+        finally:
+            os.kill(told["child"], signal.SIGKILL)
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            with suppress(ProcessLookupError):  # a test that failed may leave the server halted, unable to end
+                os.kill(told["pid"], signal.SIGCONT)
 
 
 async def put(url: str, key: str, value: str) -> None:
