@@ -67,16 +67,20 @@ class Lane:
         """Do as `send` does if the way is `ready`, but call `done` with the batch and its answers, or what went wrong.
 
         For flushes of a few, waking up a task costs as much as all the rest.
+
+        Raises:
+            TypeError: the way is not ready; `done` will not be called.
         """
-        if isinstance(self._conduit, Transport):
-            self._conduit.post(self._packed(batch), 1, partial(self._posted, batch, done))
+        if not isinstance(self._conduit, Transport):
+            raise TypeError("nothing can be posted by a way that is not ready")
+        self._conduit.post(self._packed(batch), 1, partial(self._posted, batch, done))
 
     def _posted(self, batch: Sequence[Append], done: Posted, replies: list[object] | Exception) -> None:
         if isinstance(replies, Exception):
             self._spent = True
             done(batch, replies)
             return
-        self._look_at(replies)
+        self._heed(replies)
         try:
             answers = _each(replies[0], batch)
         except TypeError as nonsense:
@@ -114,10 +118,10 @@ class Lane:
         except BaseException:
             await self.close()
             raise
-        self._look_at(answers)
+        self._heed(answers)
         return answers
 
-    def _look_at(self, answers: Sequence[object]) -> None:
+    def _heed(self, answers: Sequence[object]) -> None:
         # Somebody flushed the scripts; a new connection brings them along.
         for answer in answers:
             self._spent = self._spent or isinstance(answer, NoScriptError)

@@ -101,6 +101,8 @@ async def test_a_batch_can_be_posted_once_the_way_is_ready_and_not_after_the_scr
     lane: Lane, store: Redis
 ) -> None:
     before = lane.ready
+    with pytest.raises(TypeError, match="not ready"):
+        lane.post([fill(1)], lambda _batch, _outcome: None)
     assert await lane.send([fill(1)]) == [1]
     outcomes: asyncio.Queue[object] = asyncio.Queue()
     assert (before, lane.ready) == (False, True)
